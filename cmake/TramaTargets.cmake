@@ -1,0 +1,44 @@
+# Functions that find files by name, so that adding an op, a pass or a test adds a file and no line.
+
+# trama_objects(NAME [MLIR] DEPENDS target...): the folder's *.cc as one object library. With MLIR
+# they share one precompiled header.
+function(trama_objects name)
+  cmake_parse_arguments(arg "MLIR" "" "DEPENDS;PATTERNS" ${ARGN})
+  if(NOT arg_PATTERNS)
+    set(arg_PATTERNS *.cc)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${arg_PATTERNS})
+  add_library(${name} OBJECT ${sources})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_link_libraries(${name} PUBLIC absl::status absl::statusor absl::strings absl::span
+                                       ${arg_DEPENDS})
+  target_compile_options(${name} PRIVATE -fno-exceptions)
+  if(arg_MLIR)
+    target_link_libraries(${name} PUBLIC trama_mlir)
+    if(NOT TARGET trama_pch)
+      trama_pch()
+    endif()
+    target_precompile_headers(${name} REUSE_FROM trama_pch)
+  endif()
+endfunction()
+
+function(trama_pch)
+  file(WRITE "${CMAKE_BINARY_DIR}/trama_pch.cc" "")
+  add_library(trama_pch OBJECT "${CMAKE_BINARY_DIR}/trama_pch.cc")
+  target_link_libraries(trama_pch PUBLIC trama_mlir absl::status absl::statusor absl::strings)
+  target_compile_options(trama_pch PRIVATE -fno-exceptions)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(trama_pch PUBLIC "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
+  target_precompile_headers(trama_pch PRIVATE "${CMAKE_SOURCE_DIR}/ir/pch.h")
+endfunction()
+
+# trama_test(FILE [target...]): one GoogleTest program, named like its file.
+function(trama_test file)
+  get_filename_component(name "${file}" NAME_WE)
+  add_executable(${name} "${file}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_link_libraries(${name} PRIVATE ${ARGN} GTest::gmock GTest::gtest_main Threads::Threads)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 900)
+endfunction()
