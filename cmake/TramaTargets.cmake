@@ -8,6 +8,10 @@ function(trama_objects name)
     set(arg_PATTERNS *.cc)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${arg_PATTERNS})
+  if(NOT sources)
+    set(sources "${CMAKE_BINARY_DIR}/empty.cc")  # a folder whose first file is still to come
+    file(TOUCH "${sources}")
+  endif()
   add_library(${name} OBJECT ${sources})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_link_libraries(${name} PUBLIC absl::status absl::statusor absl::strings absl::span

@@ -3,7 +3,7 @@
 #define TRAMA_INTERFACES_TD
 include "mlir/IR/OpBase.td"
 
-def Vjp : OpInterface<"VjpInterface"> {
+def VjpInterface : OpInterface<"VjpInterface"> {
   let cppNamespace = "::trama";
   let description = [{
     The vector-Jacobian product, written in the dialect's own ops so that it is fused, planned and
@@ -20,7 +20,7 @@ def Vjp : OpInterface<"VjpInterface"> {
          "::llvm::SmallVectorImpl<::mlir::Value> &":$operand_grads)>];
 }
 
-def Decompose : OpInterface<"DecomposeInterface"> {
+def DecomposeInterface : OpInterface<"DecomposeInterface"> {
   let cppNamespace = "::trama";
   let description = [{
     The op in simpler ops: its reference meaning, its derivative where it has no vjp of its own, and
@@ -30,6 +30,10 @@ def Decompose : OpInterface<"DecomposeInterface"> {
     "Builds the simpler ops at `b` and returns one value a result.",
     "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$b)>];
 }
+
+// As an op's traits: the interface, with its method declared in the op's class.
+def Vjp : DeclareOpInterfaceMethods<VjpInterface>;
+def Decompose : DeclareOpInterfaceMethods<DecomposeInterface>;
 
 // y[i] depends on operands at i only, with NumPy broadcasting.
 def Pointwise : NativeOpTrait<"Pointwise"> { let cppNamespace = "::trama::OpTrait"; }
