@@ -22,7 +22,7 @@ struct Version : mlir::DialectVersion {
 };
 
 struct BytecodeInterface : mlir::BytecodeDialectInterface {
-  using BytecodeDialectInterface::BytecodeDialectInterface;
+  explicit BytecodeInterface(mlir::Dialect* dialect) : BytecodeDialectInterface(dialect) {}
   void writeVersion(mlir::DialectBytecodeWriter& writer) const override {
     writer.writeVarInt(TramaDialect::kBytecodeVersion);
   }
