@@ -1,0 +1,49 @@
+// The order of the passes, and the whole way from a traced module to a plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "backends/api/plan.pb.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace trama {
+
+// What the compiler asks of a device, from its info().
+struct DeviceTarget {
+  bool compiles_bodies = true;       // kernels may hold more than one op
+  std::vector<std::string> anchors;  // composites it has its own code for: "matmul", "attention"
+  uint64_t alignment = 64;           // of buffers in a block, bytes
+  uint64_t max_block_bytes = UINT64_MAX;
+  uint64_t memory_bytes = UINT64_MAX;
+};
+
+struct CompileOptions {
+  DeviceTarget device;
+  std::string model;     // a label
+  std::string dump_dir;  // a file a pass, written as it ends; "" for none
+  bool timing = false;   // a table on standard error
+};
+
+// raise, fuse, simplify: level "model" stays.
+void BuildModelPipeline(mlir::OpPassManager& pm);
+// autodiff, train step, derive decode.
+void BuildProgramPipeline(mlir::OpPassManager& pm);
+// decompose what the device has not, simplify, outline: level "kernels".
+void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device);
+
+// Buffers, offsets and dispatches of a module at level "kernels". ResourceExhausted says how many
+// bytes are missing where the device's memory does not hold the plan.
+absl::StatusOr<plan::Plan> EmitPlan(mlir::ModuleOp module, const CompileOptions& options);
+
+// All of the above. An error names the op, its shapes and the DSL's line.
+absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& options);
+
+// Checks a plan as no backend should have to: ranges inside blocks and aligned, no overlap of live
+// buffers, nothing read that was not written. Internal where it is wrong.
+absl::Status ValidatePlan(const plan::Plan& plan, const DeviceTarget& device);
+
+}  // namespace trama
