@@ -35,7 +35,8 @@ namespace trama {
 // Attributes of a model's func.func arguments and results; see the dialect's description.
 inline constexpr llvm::StringLiteral kNameAttr = "trama.name";
 inline constexpr llvm::StringLiteral kRoleAttr = "trama.role";
-// On a result: the argument (by index) whose storage it takes over, as a parameter's new value does.
+// On a result: the argument (by index) whose storage it takes over, as a parameter's new value
+// does.
 inline constexpr llvm::StringLiteral kDonatesAttr = "trama.donates";
 // On an outlined kernel: its family, such as "fused", "matmul", "attention".
 inline constexpr llvm::StringLiteral kKindAttr = "trama.kind";
