@@ -40,6 +40,7 @@ class Trama_InferOp<string mnemonic, list<Trait> traits = []>
 
 def Trama_ConstantOp : Trama_Op<"constant", [ConstantLike, AllTypesMatch<["value", "y"]>]> {
   let summary = "a literal tensor";
+  let description = "y = value. What folding makes and what the DSL's numbers become.";
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Trama_Tensor:$y);
   let assemblyFormat = "attr-dict $value";
@@ -76,7 +77,7 @@ def Trama_RandomUniformOp : Trama_Op<"random_uniform", []> {
 // ---------------------------------------------------------------- pointwise
 
 class Trama_Unary<string mnemonic, string math, Type type = Trama_Float, list<Trait> traits = []>
-    : Trama_Op<mnemonic, !listconcat([Pointwise, SameOperandsAndResultType], traits)> {
+    : Trama_Op<mnemonic, !listconcat([Pointwise, Vjp, SameOperandsAndResultType], traits)> {
   let summary = math;
   let description = "y = " # math # ". x, y: tensors of one shape and type.";
   let arguments = (ins type:$x);
@@ -100,7 +101,7 @@ def Trama_FloorOp : Trama_Unary<"floor", "the largest integer not above x">;
 // softplus, log1p and friends are written with these in frontend/functional.
 
 class Trama_Binary<string mnemonic, string math, Type type = Trama_Number, list<Trait> traits = []>
-    : Trama_InferOp<mnemonic, !listconcat([Pointwise], traits)> {
+    : Trama_InferOp<mnemonic, !listconcat([Pointwise, Vjp], traits)> {
   let summary = math;
   let description = "y = " # math # ", operands of one element type, broadcast to one shape.";
   let arguments = (ins type:$lhs, type:$rhs);
@@ -114,8 +115,8 @@ def Trama_SubOp : Trama_Binary<"sub", "lhs - rhs">;
 def Trama_MulOp : Trama_Binary<"mul", "lhs * rhs", Trama_Number, [Commutative]>;
 def Trama_DivOp : Trama_Binary<"div", "lhs / rhs (integers: rounded towards zero, x / 0 = 0)">;
 def Trama_PowOp : Trama_Binary<"pow", "lhs ^ rhs", Trama_Float>;
-def Trama_MaxOp : Trama_Binary<"max", "the larger of lhs and rhs", Trama_Number, [Commutative]>;
-def Trama_MinOp : Trama_Binary<"min", "the smaller of lhs and rhs", Trama_Number, [Commutative]>;
+def Trama_MaxOp : Trama_Binary<"max", "the larger of lhs and rhs, NaN if one is; a tie's gradient is halved", Trama_Number, [Commutative]>;
+def Trama_MinOp : Trama_Binary<"min", "the smaller of lhs and rhs, NaN if one is; a tie's gradient is halved", Trama_Number, [Commutative]>;
 
 class Trama_Logic<string mnemonic, string math>
     : Trama_InferOp<mnemonic, [Pointwise, Commutative]> {
@@ -145,14 +146,18 @@ def Trama_ComparePredicate : I32EnumAttr<"ComparePredicate", "an order relation"
 }
 def Trama_ComparePredicateAttr : EnumAttr<Trama_Dialect, Trama_ComparePredicate, "predicate">;
 def Trama_CompareOp : Trama_InferOp<"compare", [Pointwise]> {
-  let summary = "lhs `predicate` rhs; false where an operand is NaN, except ne";
+  let summary = "an order relation of two numbers";
+  let description = [{
+    y = lhs `predicate` rhs, operands of one element type, broadcast to one shape. False where an
+    operand is NaN, except ne, which is true there.
+  }];
   let arguments = (ins Trama_ComparePredicateAttr:$predicate, Trama_Number:$lhs, Trama_Number:$rhs);
   let results = (outs Trama_Bool:$y);
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
   let hasFolder = 1;
 }
 
-def Trama_SelectOp : Trama_InferOp<"select", [Pointwise]> {
+def Trama_SelectOp : Trama_InferOp<"select", [Pointwise, Vjp]> {
   let summary = "on_true where condition, else on_false";
   let description = "torch.where: the three operands broadcast to one shape.";
   let arguments = (ins Trama_Bool:$condition, Trama_Number:$on_true, Trama_Number:$on_false);
@@ -161,7 +166,7 @@ def Trama_SelectOp : Trama_InferOp<"select", [Pointwise]> {
   let hasFolder = 1;
 }
 
-def Trama_CastOp : Trama_Op<"cast", [Pointwise, SameOperandsAndResultShape]> {
+def Trama_CastOp : Trama_Op<"cast", [Pointwise, Vjp, SameOperandsAndResultShape]> {
   let summary = "the value in another element type";
   let description = "Float to integer truncates; to bool is x != 0; f32 to bf16 rounds to even.";
   let arguments = (ins Trama_Tensor:$x);
@@ -173,7 +178,7 @@ def Trama_CastOp : Trama_Op<"cast", [Pointwise, SameOperandsAndResultShape]> {
 // ---------------------------------------------------------------- reductions
 
 class Trama_Reduction<string mnemonic, string math, list<Trait> traits = []>
-    : Trama_InferOp<mnemonic, !listconcat([], traits)> {
+    : Trama_InferOp<mnemonic, !listconcat([Vjp], traits)> {
   let summary = math;
   let description = [{
     Reduces over `dims` (ascending); the reduced dimensions stay with size 1 if `keepdim`, else they
@@ -185,8 +190,8 @@ class Trama_Reduction<string mnemonic, string math, list<Trait> traits = []>
   let hasCanonicalizer = 1;
 }
 def Trama_SumOp : Trama_Reduction<"sum", "the sum over some dimensions">;
-def Trama_ReduceMaxOp : Trama_Reduction<"reduce_max", "the largest over some dimensions">;
-def Trama_MeanOp : Trama_Reduction<"mean", "sum(x) / count", []>;
+def Trama_ReduceMaxOp : Trama_Reduction<"reduce_max", "the largest over some dimensions; a tie's gradient is shared evenly">;
+def Trama_MeanOp : Trama_Reduction<"mean", "sum(x) / count", [Decompose]>;
 
 def Trama_ArgmaxOp : Trama_InferOp<"argmax"> {
   let summary = "the index of the largest along a dimension, the lowest on a tie";
@@ -198,7 +203,7 @@ def Trama_ArgmaxOp : Trama_InferOp<"argmax"> {
 
 // ---------------------------------------------------------------- moving elements
 
-def Trama_ReshapeOp : Trama_Op<"reshape", [View]> {
+def Trama_ReshapeOp : Trama_Op<"reshape", [View, Vjp]> {
   let summary = "the same elements in row-major order under another shape";
   let description = "(C1) x and y have the same number of elements and the same element type.";
   let arguments = (ins Trama_Tensor:$x);
@@ -208,7 +213,7 @@ def Trama_ReshapeOp : Trama_Op<"reshape", [View]> {
   let hasFolder = 1;
 }
 
-def Trama_TransposeOp : Trama_InferOp<"transpose", [View]> {
+def Trama_TransposeOp : Trama_InferOp<"transpose", [View, Vjp]> {
   let summary = "permutes dimensions";
   let description = "shape(y)[i] = shape(x)[permutation[i]]. (C1) permutation is one of 0..rank-1.";
   let arguments = (ins Trama_Tensor:$x, DenseI64ArrayAttr:$permutation);
@@ -217,7 +222,7 @@ def Trama_TransposeOp : Trama_InferOp<"transpose", [View]> {
   let hasFolder = 1;
 }
 
-def Trama_BroadcastOp : Trama_Op<"broadcast", [View]> {
+def Trama_BroadcastOp : Trama_Op<"broadcast", [View, Vjp]> {
   let summary = "repeats x to the shape of y, by NumPy's rule";
   let description = "(C1) shape(x) broadcasts to shape(y).";
   let arguments = (ins Trama_Tensor:$x);
@@ -227,10 +232,11 @@ def Trama_BroadcastOp : Trama_Op<"broadcast", [View]> {
   let hasFolder = 1;
 }
 
-def Trama_SliceOp : Trama_Op<"slice", [View]> {
+def Trama_SliceOp : Trama_Op<"slice", [View, Vjp]> {
   let summary = "a box of x: y[i] = x[starts + i * strides]";
   let description = [{
-    (C1) One start and stride a dimension. (C2) strides >= 1 and the box lies inside x.
+    The sizes of the box are those of y. (C1) One start and stride a dimension. (C2) strides >= 1 and
+    the box lies inside x.
   }];
   let arguments = (ins Trama_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$strides);
   let results = (outs Trama_Tensor:$y);
@@ -239,7 +245,7 @@ def Trama_SliceOp : Trama_Op<"slice", [View]> {
   let hasFolder = 1;
 }
 
-def Trama_PadOp : Trama_Op<"pad", []> {
+def Trama_PadOp : Trama_Op<"pad", [Vjp]> {
   let summary = "the inverse of slice: x inside zeros";
   let description = [{
     y[starts + i * strides] = x[i], zero elsewhere. (C1, C2) As for slice with x and y exchanged.
@@ -251,7 +257,7 @@ def Trama_PadOp : Trama_Op<"pad", []> {
   let hasFolder = 1;
 }
 
-def Trama_ConcatOp : Trama_InferOp<"concat", []> {
+def Trama_ConcatOp : Trama_InferOp<"concat", [Vjp]> {
   let summary = "tensors one after another along a dimension";
   let description = "(C1) One operand at least, equal shapes but for `dim`, 0 <= dim < rank.";
   let arguments = (ins Variadic<Trama_Tensor>:$xs, I64Attr:$dim);
@@ -262,11 +268,12 @@ def Trama_ConcatOp : Trama_InferOp<"concat", []> {
 
 // ---------------------------------------------------------------- indexing
 
-def Trama_EmbeddingOp : Trama_InferOp<"embedding", []> {
+def Trama_EmbeddingOp : Trama_InferOp<"embedding", [Vjp]> {
   let summary = "rows of a table by index";
   let description = [{
     y[i.., :] = table[ids[i..], :]. table: [V, D]; ids: integers of any shape; y: shape(ids) x D.
-    An id outside [0, V) gives a row of zeros (the runtime refuses such ids before it runs).
+    An id outside [0, V) gives a row of zeros (the runtime refuses such ids before it runs). The
+    gradient of the table is embedding_grad.
   }];
   let arguments = (ins Trama_Float:$table, Trama_Int:$ids);
   let results = (outs Trama_Float:$y);
@@ -284,7 +291,7 @@ def Trama_EmbeddingGradOp : Trama_InferOp<"embedding_grad"> {
   let assemblyFormat = "$grad `,` $ids `rows` `=` $rows attr-dict `:` type($grad) `,` type($ids)";
 }
 
-def Trama_GatherOp : Trama_InferOp<"gather", []> {
+def Trama_GatherOp : Trama_InferOp<"gather", [Vjp]> {
   let summary = "torch.gather: picks along one dimension";
   let description = [{
     y[.., j, ..] = x[.., index[.., j, ..], ..] at `dim`. (C1) rank(index) = rank(x), sizes equal but
@@ -308,7 +315,7 @@ def Trama_CacheUpdateOp : Trama_InferOp<"cache_update"> {
 
 // ---------------------------------------------------------------- contractions
 
-def Trama_MatmulOp : Trama_InferOp<"matmul", []> {
+def Trama_MatmulOp : Trama_InferOp<"matmul", [Vjp]> {
   let summary = "the matrix product, batched";
   let description = [{
     y = op(lhs) op(rhs), op(a) = a or its transpose in the last two dimensions.
@@ -323,7 +330,7 @@ def Trama_MatmulOp : Trama_InferOp<"matmul", []> {
 
 // ---------------------------------------------------------------- composites
 
-def Trama_SoftmaxOp : Trama_Op<"softmax", [SameOperandsAndResultType]> {
+def Trama_SoftmaxOp : Trama_Op<"softmax", [Vjp, Decompose, SameOperandsAndResultType]> {
   let summary = "softmax along one dimension";
   let description = [{
     y = exp(x - max(x)) / sum(exp(x - max(x))), reduced along `dim`; a row of -inf alone gives zeros.
@@ -335,7 +342,7 @@ def Trama_SoftmaxOp : Trama_Op<"softmax", [SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
-def Trama_LogSoftmaxOp : Trama_Op<"log_softmax", [SameOperandsAndResultType]> {
+def Trama_LogSoftmaxOp : Trama_Op<"log_softmax", [Vjp, Decompose, SameOperandsAndResultType]> {
   let summary = "log(softmax(x)), stable";
   let description = "y = x - max(x) - log(sum(exp(x - max(x)))). (C1) 0 <= dim < rank(x).";
   let arguments = (ins Trama_Float:$x, I64Attr:$dim);
@@ -344,7 +351,7 @@ def Trama_LogSoftmaxOp : Trama_Op<"log_softmax", [SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
-def Trama_LayerNormOp : Trama_Op<"layer_norm", [AllTypesMatch<["x", "y"]>]> {
+def Trama_LayerNormOp : Trama_Op<"layer_norm", [Vjp, Decompose, AllTypesMatch<["x", "y"]>]> {
   let summary = "layer normalisation over the last dimension";
   let description = [{
     y = (x - mean) / sqrt(var + eps) * weight + bias, var biased. Ba et al. 2016.
@@ -356,7 +363,20 @@ def Trama_LayerNormOp : Trama_Op<"layer_norm", [AllTypesMatch<["x", "y"]>]> {
   let hasVerifier = 1;
 }
 
-def Trama_GeluOp : Trama_Op<"gelu", [Pointwise, SameOperandsAndResultType]> {
+def Trama_LayerNormGradOp : Trama_InferOp<"layer_norm_grad", [Decompose]> {
+  let summary = "the gradients of layer_norm with respect to x, weight and bias";
+  let description = [{
+    Recomputes mean and rstd = 1 / sqrt(var + eps) of each row. With n = (x - mean) rstd and
+    h = grad * weight: dx = rstd (h - mean(h) - n mean(h n)); dweight = sum of grad * n and
+    dbias = sum of grad over the leading dimensions.
+    grad, x, dx: [.., C]; weight, dweight, dbias: [C].
+  }];
+  let arguments = (ins Trama_Float:$grad, Trama_Float:$x, Trama_Float:$weight, F64Attr:$eps);
+  let results = (outs Trama_Float:$dx, Trama_Float:$dweight, Trama_Float:$dbias);
+  let assemblyFormat = "$grad `,` $x `,` $weight `eps` `=` $eps attr-dict `:` type($grad) `,` type($x) `,` type($weight)";
+}
+
+def Trama_GeluOp : Trama_Op<"gelu", [Pointwise, Vjp, Decompose, SameOperandsAndResultType]> {
   let summary = "Gaussian error linear unit";
   let description = [{
     x * Phi(x) = x/2 (1 + erf(x / sqrt 2)), or with `tanh` x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
@@ -367,21 +387,23 @@ def Trama_GeluOp : Trama_Op<"gelu", [Pointwise, SameOperandsAndResultType]> {
   let assemblyFormat = "$x (`tanh` $tanh^)? attr-dict `:` type($x)";
 }
 
-def Trama_GeluGradOp : Trama_InferOp<"gelu_grad", [Pointwise]> {
+def Trama_GeluGradOp : Trama_InferOp<"gelu_grad", [Pointwise, Decompose]> {
   let summary = "grad * gelu'(x)";
+  let description = "The gradient of gelu with respect to x. grad, x, y: tensors of one shape and type.";
   let arguments = (ins Trama_Float:$grad, Trama_Float:$x, UnitAttr:$tanh);
   let results = (outs Trama_Float:$y);
   let assemblyFormat = "$grad `,` $x (`tanh` $tanh^)? attr-dict `:` type($grad) `,` type($x)";
 }
 
-def Trama_ReluOp : Trama_Op<"relu", [Pointwise, SameOperandsAndResultType]> {
-  let summary = "max(x, 0); its derivative at 0 is 0";
+def Trama_ReluOp : Trama_Op<"relu", [Pointwise, Vjp, Decompose, SameOperandsAndResultType]> {
+  let summary = "max(x, 0)";
+  let description = "y = max(x, 0), NaN stays NaN. Its derivative at 0 is 0. x, y: tensors of one shape and type.";
   let arguments = (ins Trama_Float:$x);
   let results = (outs Trama_Float:$y);
   let assemblyFormat = "$x attr-dict `:` type($x)";
 }
 
-def Trama_DropoutOp : Trama_Op<"dropout", [AllTypesMatch<["x", "y"]>]> {
+def Trama_DropoutOp : Trama_Op<"dropout", [Vjp, Decompose, AllTypesMatch<["x", "y"]>]> {
   let summary = "x / (1 - p) with probability 1 - p, else 0";
   let description = [{
     Keeps element i where random_uniform(rng, op_id)[i] >= p. rng: i32 [4] as in random_uniform.
@@ -393,7 +415,7 @@ def Trama_DropoutOp : Trama_Op<"dropout", [AllTypesMatch<["x", "y"]>]> {
   let hasVerifier = 1;
 }
 
-def Trama_CrossEntropyOp : Trama_InferOp<"cross_entropy", []> {
+def Trama_CrossEntropyOp : Trama_InferOp<"cross_entropy", [Vjp, Decompose]> {
   let summary = "-log softmax(logits)[target] for each row";
   let description = [{
     y[n] = lse(logits[n]) - logits[n, targets[n]], or with label_smoothing e
@@ -407,7 +429,7 @@ def Trama_CrossEntropyOp : Trama_InferOp<"cross_entropy", []> {
   let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets)";
 }
 
-def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", []> {
+def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", [Decompose]> {
   let summary = "the gradient of cross_entropy with respect to the logits";
   let description = [{
     y[n, v] = grad[n] (exp(logits[n, v] - lse[n]) - (1-e) [v = targets[n]] - e/V), 0 where ignored.
@@ -419,7 +441,7 @@ def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", []> {
   let assemblyFormat = "$grad `,` $logits `,` $targets `,` $lse attr-dict `:` type($grad) `,` type($logits) `,` type($targets) `,` type($lse)";
 }
 
-def Trama_WeightedMeanOp : Trama_InferOp<"weighted_mean", []> {
+def Trama_WeightedMeanOp : Trama_InferOp<"weighted_mean", [Vjp, Decompose]> {
   let summary = "sum(x * weights) / sum(weights), a scalar: how a loss ends";
   let description = [{
     x: [N]; weights: [N], not differentiated. 0 where the weights are all 0. Accumulation splits a
@@ -437,11 +459,14 @@ def Trama_Activation : I32EnumAttr<"Activation", "what follows an affine map", [
   let genSpecializedAttr = 0;
 }
 def Trama_ActivationAttr : EnumAttr<Trama_Dialect, Trama_Activation, "activation">;
-def Trama_LinearOp : Trama_InferOp<"linear", []> {
+def Trama_LinearOp : Trama_InferOp<"linear", [Vjp, Decompose]> {
   let summary = "activation(x W + bias)";
   let description = [{
     x: [.., K]; weight: [K, N], or [N, K] with transpose_weight (torch's nn.Linear); bias: [N] or
     absent; y: [.., N].
+    The decomposition takes off the activation first, then the bias. The derivative of an activation
+    needs what it was applied to, which this op does not give: a linear with an activation has no
+    vjp and autodiff decomposes it before it differentiates.
   }];
   let arguments = (ins Trama_Float:$x, Trama_Float:$weight, Optional<Trama_Float>:$bias,
                        UnitAttr:$transpose_weight,
@@ -450,7 +475,7 @@ def Trama_LinearOp : Trama_InferOp<"linear", []> {
   let assemblyFormat = "$x `,` $weight (`transposed` $transpose_weight^)? (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
 }
 
-def Trama_AttentionOp : Trama_InferOp<"attention", [AttrSizedOperandSegments]> {
+def Trama_AttentionOp : Trama_InferOp<"attention", [Vjp, Decompose, AttrSizedOperandSegments]> {
   let summary = "softmax(scale * q k^T + mask) v, without the T x S matrix in memory";
   let description = [{
     q: [B, H, T, D]; k: [B, H, S, D]; v: [B, H, S, E]; y: [B, H, T, E]; lse: [B, H, T] (max + log of
@@ -471,7 +496,7 @@ def Trama_AttentionOp : Trama_InferOp<"attention", [AttrSizedOperandSegments]> {
   let assemblyFormat = "$q `,` $k `,` $v (`key_mask` $key_mask^ `:` type($key_mask))? (`bias` $bias^ `:` type($bias))? (`position` $position^ `:` type($position))? (`rng` $rng^ `:` type($rng))? `scale` `=` $scale (`causal` $causal^)? attr-dict `:` type($q) `,` type($k) `,` type($v)";
 }
 
-def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [AttrSizedOperandSegments]> {
+def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [Decompose, AttrSizedOperandSegments]> {
   let summary = "the gradients of attention with respect to q, k and v";
   let description = [{
     From the forward's operands, its y and lse and the gradient of y; recomputes the weights block by
@@ -488,7 +513,7 @@ def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [AttrSizedOperandSeg
   let assemblyFormat = "$grad `,` $y `,` $lse `,` $q `,` $k `,` $v (`key_mask` $key_mask^ `:` type($key_mask))? (`bias` $bias^ `:` type($bias))? (`position` $position^ `:` type($position))? (`rng` $rng^ `:` type($rng))? `scale` `=` $scale (`causal` $causal^)? attr-dict `:` type($grad) `,` type($y) `,` type($lse) `,` type($q) `,` type($k) `,` type($v)";
 }
 
-def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", []> {
+def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", [Vjp, Decompose]> {
   let summary = "cross_entropy(x W^T, targets) without the logits of the whole batch in memory";
   let description = [{
     x: [N, C]; weight: [V, C]; targets: [N]; y: [N]. For large vocabularies.
@@ -499,7 +524,7 @@ def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", []> {
   let assemblyFormat = "$x `,` $weight `,` $targets attr-dict `:` type($x) `,` type($weight) `,` type($targets)";
 }
 
-def Trama_LinearCrossEntropyGradOp : Trama_InferOp<"linear_cross_entropy_grad", []> {
+def Trama_LinearCrossEntropyGradOp : Trama_InferOp<"linear_cross_entropy_grad", [Decompose]> {
   let summary = "losses and both gradients of linear_cross_entropy in one pass over the vocabulary";
   let description = [{
     y as the forward's; dx = sum over v of g[n, v] weight[v]; dweight[v] = sum over n of g[n, v] x[n],
@@ -514,7 +539,7 @@ def Trama_LinearCrossEntropyGradOp : Trama_InferOp<"linear_cross_entropy_grad", 
 
 // ---------------------------------------------------------------- training
 
-def Trama_SquareSumOp : Trama_InferOp<"square_sum", []> {
+def Trama_SquareSumOp : Trama_InferOp<"square_sum", [Decompose]> {
   let summary = "the sum of squares of all elements of all operands, a scalar";
   let description = "Partial sums by chunk, added in order: independent of threads. The global norm's square.";
   let arguments = (ins Variadic<Trama_Float>:$xs);
@@ -522,7 +547,7 @@ def Trama_SquareSumOp : Trama_InferOp<"square_sum", []> {
   let assemblyFormat = "$xs attr-dict `:` type($xs)";
 }
 
-def Trama_SgdOp : Trama_InferOp<"sgd", []> {
+def Trama_SgdOp : Trama_InferOp<"sgd", [Decompose]> {
   let summary = "one step of torch.optim.SGD, with momentum";
   let description = [{
     g = scale grad + weight_decay p; buffer' = momentum buffer + g; p' = p - lr buffer' (momentum 0:
@@ -535,7 +560,7 @@ def Trama_SgdOp : Trama_InferOp<"sgd", []> {
   let assemblyFormat = "$param `,` $grad `,` $buffer `lr` $lr `scale` $scale `apply` $apply attr-dict `:` type($param) `,` type($grad) `,` type($buffer) `,` type($lr) `,` type($scale) `,` type($apply)";
 }
 
-def Trama_AdamOp : Trama_InferOp<"adam", []> {
+def Trama_AdamOp : Trama_InferOp<"adam", [Decompose]> {
   let summary = "one step of torch.optim.Adam or AdamW (decoupled)";
   let description = [{
     g = scale grad (+ weight_decay p unless decoupled); p1 = p (1 - lr weight_decay) if decoupled;
@@ -566,7 +591,11 @@ def Trama_DispatchOp : Trama_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUse
 }
 
 def Trama_CheckCloseOp : Op<Trama_Dialect, "check_close"> {
-  let summary = "a test's assertion: |got - want| <= atol + rtol |want| everywhere";
+  let summary = "a test's assertion: got is close to want";
+  let description = [{
+    |got - want| <= atol + rtol |want| everywhere; equal infinities and two NaN are close.
+    trama-opt --run-main checks it.
+  }];
   let arguments = (ins Trama_Tensor:$got, Trama_Tensor:$want, DefaultValuedAttr<F64Attr, "1e-5">:$atol,
                        DefaultValuedAttr<F64Attr, "1e-5">:$rtol);
   let assemblyFormat = "$got `,` $want attr-dict `:` type($got) `,` type($want)";

@@ -1,4 +1,6 @@
 // Scaled dot-product attention and its gradient.
+#include <limits>
+
 #include "ir/builder_util.h"
 
 namespace trama {
@@ -78,6 +80,81 @@ LogicalResult AttentionGradOp::inferReturnTypes(mlir::MLIRContext*,
                                        adaptor.getLse().getType());
   results.append({q, adaptor.getK().getType(), adaptor.getV().getType()});
   return llvm::success();
+}
+
+// ---------------------------------------------------------------- derivative
+
+LogicalResult AttentionOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool> needed,
+                               llvm::SmallVectorImpl<Value>& out) {
+  // No gradient of lse or bias from attention_grad: decompose.
+  if (!grads[0] || grads[1]) return llvm::failure();
+  if (getBias() && needed[3 + (getKeyMask() ? 1 : 0)]) return llvm::failure();
+  auto grad = AttentionGradOp::create(
+      b, getLoc(), grads[0], getY(), getLse(), getQ(), getK(), getV(), getKeyMask(), getBias(),
+      getPosition(), getRng(), getScaleAttr(), getCausalAttr(), getDropoutPAttr(), getOpIdAttr());
+  out.append({grad.getDq(), grad.getDk(), grad.getDv()});
+  out.resize(getNumOperands());
+  return llvm::success();
+}
+
+// ---------------------------------------------------------------- decomposition
+
+namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+// scale q k^T + bias, -inf where a query does not see a key.
+template <typename Op>
+Value Scores(const Emitter& e, Op op) {
+  const int64_t b = ShapeOf(op.getQ())[0], t = ShapeOf(op.getQ())[2], s = ShapeOf(op.getK())[2];
+  Value scores =
+      e.Mul(e.Matmul(op.getQ(), op.getK(), false, true), op.getScale().convertToDouble());
+  if (op.getBias()) scores = e.Add(scores, op.getBias());
+  Value keep;
+  if (op.getKeyMask()) keep = e.Reshape(op.getKeyMask(), {b, 1, 1, s});
+  if (op.getCausal()) {
+    mlir::Type i32 = e.builder().getI32Type();
+    Value query = e.Iota({1, 1, t, 1}, 2, i32), key = e.Iota({1, 1, 1, s}, 3, i32);
+    query = op.getPosition() ? e.Add(query, e.Reshape(op.getPosition(), {b, 1, 1, 1}))
+                             : e.Add(query, static_cast<double>(s - t));
+    Value past = e.Compare(ComparePredicate::le, key, query);
+    keep = keep ? e.And(keep, past) : past;
+  }
+  return keep ? e.Select(keep, scores, kMinusInfinity) : scores;
+}
+
+// 0 in place of -inf, which marks a row that sees no key.
+Value ZeroIfMasked(const Emitter& e, Value row) {
+  return e.Select(e.Compare(ComparePredicate::eq, row, kMinusInfinity), 0, row);
+}
+
+template <typename Op>
+Value Dropped(const Emitter& e, Op op, Value weights) {
+  if (op.getDropoutP().isZero()) return weights;
+  return DropoutOp::create(e.builder(), e.loc(), weights, op.getRng(), op.getDropoutPAttr(),
+                           op.getOpIdAttr());
+}
+
+}  // namespace
+
+llvm::SmallVector<Value> AttentionOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value scores = Scores(e, *this);
+  Value weights = SoftmaxOp::create(b, getLoc(), scores, 3);
+  Value max = ZeroIfMasked(e, e.ReduceMax(scores, {3}, true));
+  Value sum = e.Sum(e.Exp(e.Sub(scores, max)), {3});
+  Value lse = e.Add(e.Reshape(max, ShapeOf(getLse())), e.Log(sum));
+  return {e.Matmul(Dropped(e, *this, weights), getV()), lse};
+}
+
+llvm::SmallVector<Value> AttentionGradOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value weights = e.Exp(e.Sub(Scores(e, *this), e.Unsqueeze(ZeroIfMasked(e, getLse()), 3)));
+  Value dv = e.Matmul(Dropped(e, *this, weights), getGrad(), true);
+  Value dweights = Dropped(e, *this, e.Matmul(getGrad(), getV(), false, true));
+  Value delta = e.Sum(e.Mul(getGrad(), getY()), {3}, true);  // = sum of weights * dweights
+  Value dscores = e.Mul(e.Mul(weights, e.Sub(dweights, delta)), getScale().convertToDouble());
+  return {e.Matmul(dscores, getK()), e.Matmul(dscores, getQ(), true), dv};
 }
 
 }  // namespace trama

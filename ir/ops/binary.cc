@@ -216,4 +216,56 @@ void MinOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns, mlir:
   patterns.add<DropBroadcast<MinOp>>(ctx);
 }
 
+// ---------------------------------------------------------------- derivatives
+
+namespace {
+
+// Appends both operands' gradients, summed to their shapes: `left` and `right` build them in the
+// result's shape where they are needed.
+llvm::LogicalResult BinaryVjp(mlir::Operation* op, mlir::OpBuilder& b, llvm::ArrayRef<bool> needed,
+                              llvm::SmallVectorImpl<Value>& out,
+                              llvm::function_ref<Value(Emitter&)> left,
+                              llvm::function_ref<Value(Emitter&)> right) {
+  Emitter e(b, op->getLoc());
+  for (int i : {0, 1}) {
+    Value operand = op->getOperand(i);
+    const bool wanted = needed[i] && IsFloat(operand);
+    out.push_back(wanted ? e.SumTo((i == 0 ? left : right)(e), ShapeOf(operand)) : Value());
+  }
+  return llvm::success();
+}
+
+// The gradient of the operand that max or min picked: all of g where it was picked, half at a tie.
+Value PickedGrad(Emitter& e, Value g, ComparePredicate picks, Value x, Value other) {
+  Value at_tie = e.Select(e.Compare(ComparePredicate::eq, x, other), e.Mul(g, 0.5), 0);
+  return e.Select(e.Compare(picks, x, other), g, at_tie);
+}
+
+}  // namespace
+
+#define TRAMA_BINARY_VJP(Op, left, right)                                                       \
+  llvm::LogicalResult Op::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,                       \
+                              llvm::ArrayRef<bool> needed, llvm::SmallVectorImpl<Value>& out) { \
+    Value g = grads.front(), l = getLhs(), r = getRhs(), y = getY();                            \
+    (void)l, (void)r, (void)y;                                                                  \
+    return BinaryVjp(                                                                           \
+        *this, b, needed, out, [&](Emitter& e) -> Value { return left; },                       \
+        [&](Emitter& e) -> Value { return right; });                                            \
+  }
+TRAMA_BINARY_VJP(AddOp, g, g)
+TRAMA_BINARY_VJP(SubOp, g, e.Neg(g))
+TRAMA_BINARY_VJP(MulOp, e.Mul(g, r), e.Mul(g, l))
+TRAMA_BINARY_VJP(DivOp, e.Div(g, r), e.Neg(e.Div(e.Mul(g, y), r)))
+// As torch: 0 where the exponent is 0, and the exponent's 0 at 0 ^ r for r >= 0.
+TRAMA_BINARY_VJP(
+    PowOp,
+    e.Select(e.Compare(ComparePredicate::eq, r, 0), 0, e.Mul(g, e.Mul(r, e.Pow(l, e.Sub(r, 1))))),
+    e.Select(e.And(e.Compare(ComparePredicate::eq, l, 0), e.Compare(ComparePredicate::ge, r, 0)), 0,
+             e.Mul(g, e.Mul(y, e.Log(l)))))
+TRAMA_BINARY_VJP(MaxOp, PickedGrad(e, g, ComparePredicate::gt, l, r),
+                 PickedGrad(e, g, ComparePredicate::gt, r, l))
+TRAMA_BINARY_VJP(MinOp, PickedGrad(e, g, ComparePredicate::lt, l, r),
+                 PickedGrad(e, g, ComparePredicate::lt, r, l))
+#undef TRAMA_BINARY_VJP
+
 }  // namespace trama

@@ -4,6 +4,7 @@
 namespace trama {
 
 using llvm::LogicalResult;
+using llvm::SmallVector;
 using mlir::RankedTensorType;
 using mlir::Value;
 
@@ -64,6 +65,68 @@ LogicalResult WeightedMeanOp::inferReturnTypes(mlir::MLIRContext*,
                                       " and ", adaptor.getWeights().getType());
   results.push_back(RankedTensorType::get({}, x.getElementType()));
   return llvm::success();
+}
+
+// ---------------------------------------------------------------- derivatives
+
+LogicalResult CrossEntropyOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,
+                                  llvm::ArrayRef<bool> needed, llvm::SmallVectorImpl<Value>& out) {
+  if (!grads[0] || grads[1]) return llvm::failure();  // a gradient of lse: decompose
+  Value logits;
+  if (needed[0])
+    logits = CrossEntropyGradOp::create(b, getLoc(), grads[0], getLogits(), getTargets(), getLse(),
+                                        getIgnoreIndexAttr(), getLabelSmoothingAttr());
+  out.append({logits, Value()});
+  return llvm::success();
+}
+
+LogicalResult WeightedMeanOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool>,
+                                  llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  Value count = e.Sum(getWeights(), {0});
+  Value empty = e.Compare(ComparePredicate::eq, count, 0);
+  Value g = e.Select(empty, 0, e.Div(grads.front(), count));
+  out.append({e.Mul(getWeights(), g), Value()});
+  return llvm::success();
+}
+
+// ---------------------------------------------------------------- decomposition
+
+SmallVector<Value> CrossEntropyOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value logits = getLogits(), targets = getTargets();
+  const int64_t n = ShapeOf(logits)[0];
+  Value max = e.ReduceMax(logits, {1}, true);
+  Value sum = e.Sum(e.Exp(e.Sub(logits, max)), {1});
+  Value lse = e.Add(e.Reshape(max, {n}), e.Log(sum));
+  Value picked = GatherOp::create(b, getLoc(), logits, e.Unsqueeze(targets, 1), 1);
+  Value y = e.Sub(lse, e.Reshape(picked, {n}));
+  if (const double smoothing = getLabelSmoothing().convertToDouble(); smoothing > 0)
+    y = e.Add(e.Mul(y, 1 - smoothing), e.Mul(e.Sub(lse, e.Mean(logits, {1})), smoothing));
+  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<double>(getIgnoreIndex()));
+  return {e.Select(ignored, 0, y), lse};
+}
+
+SmallVector<Value> CrossEntropyGradOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value targets = getTargets();
+  const double smoothing = getLabelSmoothing().convertToDouble();
+  Value p = e.Exp(e.Sub(getLogits(), e.Unsqueeze(getLse(), 1)));
+  Value is_target =
+      e.Compare(ComparePredicate::eq, e.Iota(ShapeOf(getLogits()), 1, ElementOf(targets)),
+                e.Unsqueeze(targets, 1));
+  Value off = e.Select(is_target, e.Sub(p, 1 - smoothing), p);
+  if (smoothing > 0) off = e.Sub(off, smoothing / ShapeOf(getLogits())[1]);
+  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<double>(getIgnoreIndex()));
+  Value grad = e.Select(ignored, 0, getGrad());
+  return {e.Mul(off, e.Unsqueeze(grad, 1))};
+}
+
+SmallVector<Value> WeightedMeanOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value count = e.Sum(getWeights(), {0});
+  Value mean = e.Div(e.Sum(e.Mul(getX(), getWeights()), {0}), count);
+  return {e.Select(e.Compare(ComparePredicate::eq, count, 0), 0, mean)};
 }
 
 }  // namespace trama

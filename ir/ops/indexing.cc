@@ -6,6 +6,7 @@ namespace trama {
 using llvm::LogicalResult;
 using llvm::SmallVector;
 using mlir::RankedTensorType;
+using mlir::Value;
 
 LogicalResult EmbeddingOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir::Location> loc,
                                             Adaptor adaptor,
@@ -61,6 +62,40 @@ LogicalResult CacheUpdateOp::inferReturnTypes(mlir::MLIRContext*, std::optional<
       return InferError<CacheUpdateOp>(loc, "position and length must be i32 [B], not ",
                                        v.getType());
   results.push_back(cache);
+  return llvm::success();
+}
+
+// ---------------------------------------------------------------- derivatives
+
+LogicalResult EmbeddingOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,
+                               llvm::ArrayRef<bool> needed, llvm::SmallVectorImpl<Value>& out) {
+  Value table;
+  if (needed[0])
+    table = EmbeddingGradOp::create(b, getLoc(), grads.front(), getIds(), ShapeOf(getTable())[0]);
+  out.append({table, Value()});
+  return llvm::success();
+}
+
+// dx[.., v, ..] = sum of g[.., j, ..] over the j with index[.., j, ..] = v, by comparison with v.
+LogicalResult GatherOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool> needed,
+                            llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  const int64_t dim = getDim(), picks = ShapeOf(getIndex())[dim];
+  Value grad;
+  if (needed[0] && IsFloat(getX())) {
+    Value g = grads.front(), index = getIndex();
+    SmallVector<int64_t> shape(ShapeOf(getX()));
+    if (picks == 1) {
+      Value rows = e.Iota(shape, dim, ElementOf(index));
+      grad = e.Select(e.Compare(ComparePredicate::eq, rows, index), g, 0);
+    } else {
+      shape.insert(shape.begin() + dim, 1);
+      Value rows = e.Iota(shape, dim + 1, ElementOf(index));
+      Value picked = e.Compare(ComparePredicate::eq, rows, e.Unsqueeze(index, dim + 1));
+      grad = e.Sum(e.Select(picked, e.Unsqueeze(g, dim + 1), 0), {dim});
+    }
+  }
+  out.append({grad, Value()});
   return llvm::success();
 }
 

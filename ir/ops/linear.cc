@@ -29,4 +29,52 @@ LogicalResult LinearOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
   return llvm::success();
 }
 
+LogicalResult LinearOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool> needed,
+                            llvm::SmallVectorImpl<Value>& out) {
+  if (getActivation() != Activation::none) return llvm::failure();
+  Emitter e(b, getLoc());
+  Value rows = e.FlattenRows(grads.front()), x = e.FlattenRows(getX());
+  const bool transposed = getTransposeWeight();
+  Value dx, dweight;
+  if (needed[0]) {
+    // Over as many dimensions as x has, so that what precedes and follows keeps its shape.
+    Value g = TypeOf(getX()).getRank() > 1 ? grads.front() : rows;
+    dx = e.Reshape(e.Matmul(g, getWeight(), false, !transposed), ShapeOf(getX()));
+  }
+  if (needed[1]) dweight = transposed ? e.Matmul(rows, x, true) : e.Matmul(x, rows, true);
+  out.append({dx, dweight});
+  if (getBias()) out.push_back(needed[2] ? e.Sum(rows, {0}) : Value());
+  return llvm::success();
+}
+
+static Value Activate(const Emitter& e, Activation activation, Value x) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return e.Unary<ReluOp>(x);
+    case Activation::gelu:
+      return GeluOp::create(e.builder(), e.loc(), x, /*tanh=*/false);
+    case Activation::gelu_tanh:
+      return GeluOp::create(e.builder(), e.loc(), x, /*tanh=*/true);
+    case Activation::tanh:
+      return e.Unary<TanhOp>(x);
+    case Activation::sigmoid:
+      return e.Unary<SigmoidOp>(x);
+  }
+  llvm_unreachable("every activation is above");
+}
+
+SmallVector<Value> LinearOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  if (getActivation() != Activation::none) {
+    Value affine = LinearOp::create(b, getLoc(), getX(), getWeight(), getBias(),
+                                    getTransposeWeight(), Activation::none);
+    return {Activate(e, getActivation(), affine)};
+  }
+  Value x = TypeOf(getX()).getRank() > 1 ? Value(getX()) : e.FlattenRows(getX());
+  Value y = e.Reshape(e.Matmul(x, getWeight(), false, getTransposeWeight()), ShapeOf(getY()));
+  return {getBias() ? e.Add(y, getBias()) : y};
+}
+
 }  // namespace trama

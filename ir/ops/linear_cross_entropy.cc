@@ -52,4 +52,30 @@ LogicalResult LinearCrossEntropyGradOp::inferReturnTypes(
   return llvm::success();
 }
 
+LogicalResult LinearCrossEntropyOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,
+                                        llvm::ArrayRef<bool>, llvm::SmallVectorImpl<Value>& out) {
+  auto grad = LinearCrossEntropyGradOp::create(b, getLoc(), grads.front(), getX(), getWeight(),
+                                               getTargets(), getIgnoreIndexAttr());
+  out.append({grad.getDx(), grad.getDweight(), Value()});
+  return llvm::success();
+}
+
+llvm::SmallVector<Value> LinearCrossEntropyOp::decompose(mlir::OpBuilder& b) {
+  Value logits = Emitter(b, getLoc()).Matmul(getX(), getWeight(), false, true);
+  return {CrossEntropyOp::create(b, getLoc(), logits, getTargets(), getIgnoreIndexAttr(),
+                                 b.getF64FloatAttr(0))
+              .getY()};
+}
+
+llvm::SmallVector<Value> LinearCrossEntropyGradOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value logits = e.Matmul(getX(), getWeight(), false, true);
+  auto loss = CrossEntropyOp::create(b, getLoc(), logits, getTargets(), getIgnoreIndexAttr(),
+                                     b.getF64FloatAttr(0));
+  Value dlogits =
+      CrossEntropyGradOp::create(b, getLoc(), getGrad(), logits, getTargets(), loss.getLse(),
+                                 getIgnoreIndexAttr(), b.getF64FloatAttr(0));
+  return {loss.getY(), e.Matmul(dlogits, getWeight()), e.Matmul(dlogits, getX(), true)};
+}
+
 }  // namespace trama

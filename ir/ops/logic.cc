@@ -104,4 +104,28 @@ OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
       adaptor.getX(), getType(), [](double x) { return x; }, [](int64_t x) { return x; });
 }
 
+// ---------------------------------------------------------------- derivatives
+
+llvm::LogicalResult SelectOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,
+                                  llvm::ArrayRef<bool> needed, llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  Value g = grads.front(), condition = getCondition();
+  out.push_back({});
+  for (auto [i, operand] : {std::pair(1, Value(getOnTrue())), std::pair(2, Value(getOnFalse()))}) {
+    Value grad;
+    if (needed[i] && IsFloat(operand))
+      grad =
+          e.SumTo(i == 1 ? e.Select(condition, g, 0) : e.Select(condition, 0, g), ShapeOf(operand));
+    out.push_back(grad);
+  }
+  return llvm::success();
+}
+
+llvm::LogicalResult CastOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool>,
+                                llvm::SmallVectorImpl<Value>& out) {
+  const bool smooth = IsFloat(getX()) && IsFloat(getY());
+  out.push_back(smooth ? Emitter(b, getLoc()).Cast(grads.front(), ElementOf(getX())) : Value());
+  return llvm::success();
+}
+
 }  // namespace trama

@@ -83,4 +83,27 @@ void MatmulOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns,
   patterns.add<AbsorbTranspose, AbsorbBroadcast>(ctx);
 }
 
+// dL = g op(R)^T and dR = op(L)^T g, each in its operand's layout: transposes are flags. A matrix
+// that multiplies every leading dimension gets its gradient from one product over all rows.
+LogicalResult MatmulOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool> needed,
+                            llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  Value g = grads.front(), l = getLhs(), r = getRhs(), dl, dr;
+  const bool tl = getTransposeLhs(), tr = getTransposeRhs();
+  if (needed[0]) {
+    dl = tl ? e.Matmul(r, g, tr, true) : e.Matmul(g, r, false, !tr);
+    dl = e.SumTo(dl, ShapeOf(l));
+  }
+  if (needed[1]) {
+    if (TypeOf(r).getRank() == 2 && !tl) {
+      l = e.FlattenRows(l);
+      g = e.FlattenRows(g);
+    }
+    dr = tr ? e.Matmul(g, l, true, tl) : e.Matmul(l, g, !tl, false);
+    dr = e.SumTo(dr, ShapeOf(r));
+  }
+  out.append({dl, dr});
+  return llvm::success();
+}
+
 }  // namespace trama

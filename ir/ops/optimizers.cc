@@ -70,4 +70,43 @@ LogicalResult AdamOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir::L
   return llvm::success();
 }
 
+// ---------------------------------------------------------------- decomposition
+
+llvm::SmallVector<Value> SquareSumOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  Value total;
+  for (Value x : getXs()) {
+    Value sum = e.Sum(e.Mul(x, x), Range(TypeOf(x).getRank()));
+    total = total ? e.Add(total, sum) : sum;
+  }
+  return {total};
+}
+
+llvm::SmallVector<Value> SgdOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  const double momentum = getMomentum().convertToDouble();
+  const double decay = getWeightDecay().convertToDouble();
+  Value g = e.Mul(getGrad(), getScale());
+  if (decay != 0) g = e.Add(g, e.Mul(getParam(), decay));
+  Value buffer = getBuffer();
+  if (momentum != 0) g = buffer = e.Add(e.Mul(buffer, momentum), g);
+  Value param = e.Sub(getParam(), e.Mul(g, getLr()));
+  return {e.Select(getApply(), param, getParam()), e.Select(getApply(), buffer, getBuffer())};
+}
+
+llvm::SmallVector<Value> AdamOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  const double beta1 = getBeta1().convertToDouble(), beta2 = getBeta2().convertToDouble();
+  const double decay = getWeightDecay().convertToDouble();
+  Value g = e.Mul(getGrad(), getScale()), param = getParam();
+  if (decay != 0 && getDecoupled()) param = e.Mul(param, e.Sub(1, e.Mul(getLr(), decay)));
+  if (decay != 0 && !getDecoupled()) g = e.Add(g, e.Mul(param, decay));
+  Value m = e.Add(e.Mul(getM(), beta1), e.Mul(g, 1 - beta1));
+  Value v = e.Add(e.Mul(getV(), beta2), e.Mul(e.Mul(g, g), 1 - beta2));
+  Value denominator = e.Add(e.Div(e.Sqrt(v), e.Sqrt(getCorrection2())), getEps().convertToDouble());
+  Value step = e.Mul(e.Div(getLr(), getCorrection1()), e.Div(m, denominator));
+  return {e.Select(getApply(), e.Sub(param, step), getParam()), e.Select(getApply(), m, getM()),
+          e.Select(getApply(), v, getV())};
+}
+
 }  // namespace trama

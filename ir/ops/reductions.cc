@@ -1,10 +1,9 @@
 // sum, reduce_max, mean and argmax.
 #include "ir/builder_util.h"
-#include "ir/fold_util.h"
 
 namespace trama {
 
-using mlir::OpFoldResult;
+using mlir::Value;
 
 template <typename Op>
 static llvm::LogicalResult InferReduction(std::optional<mlir::Location> loc,
@@ -102,6 +101,62 @@ void ReduceMaxOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns,
 void MeanOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns,
                                          mlir::MLIRContext* ctx) {
   patterns.add<ReduceNothing<MeanOp>>(ctx);
+}
+
+// How many elements go into one of the result.
+static double Count(MeanOp op) {
+  double count = 1;
+  for (int64_t dim : op.getDims()) count *= ShapeOf(op.getX())[dim];
+  return count;
+}
+
+// ---------------------------------------------------------------- derivatives
+
+// A value of the reduction's result type with the reduced dimensions back at size 1.
+template <typename Op>
+static Value KeepDims(const Emitter& e, Op op, Value v) {
+  return e.Reshape(v, ReducedShape(ShapeOf(op.getX()), op.getDims(), true));
+}
+
+llvm::LogicalResult SumOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool>,
+                               llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  out.push_back(IsFloat(getX()) ? e.Broadcast(KeepDims(e, *this, grads.front()), ShapeOf(getX()))
+                                : Value());
+  return llvm::success();
+}
+
+llvm::LogicalResult MeanOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool>,
+                                llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  Value grad;
+  if (IsFloat(getX())) {
+    Value scaled = e.Div(KeepDims(e, *this, grads.front()), Count(*this));
+    grad = e.Broadcast(scaled, ShapeOf(getX()));
+  }
+  out.push_back(grad);
+  return llvm::success();
+}
+
+// Shared evenly among the largest, as torch.amax.
+llvm::LogicalResult ReduceMaxOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads,
+                                     llvm::ArrayRef<bool>, llvm::SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  Value grad;
+  if (IsFloat(getX())) {
+    Value largest = e.Compare(ComparePredicate::eq, getX(), KeepDims(e, *this, getY()));
+    Value count = e.Sum(e.Select(largest, e.Constant(getX().getType(), 1), 0), getDims(), true);
+    grad = e.Select(largest, e.Div(KeepDims(e, *this, grads.front()), count), 0);
+  }
+  out.push_back(grad);
+  return llvm::success();
+}
+
+// ---------------------------------------------------------------- decomposition
+
+llvm::SmallVector<Value> MeanOp::decompose(mlir::OpBuilder& b) {
+  Emitter e(b, getLoc());
+  return {e.Div(e.Sum(getX(), getDims(), getKeepdim()), Count(*this))};
 }
 
 }  // namespace trama

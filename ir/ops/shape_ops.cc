@@ -8,6 +8,7 @@ namespace trama {
 using llvm::ArrayRef;
 using llvm::LogicalResult;
 using llvm::SmallVector;
+using llvm::SmallVectorImpl;
 using mlir::OpFoldResult;
 using mlir::RankedTensorType;
 using mlir::Value;
@@ -181,6 +182,63 @@ LogicalResult ConcatOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
 
 OpFoldResult ConcatOp::fold(FoldAdaptor) {
   return getXs().size() == 1 ? OpFoldResult(getXs().front()) : OpFoldResult();
+}
+
+// ---------------------------------------------------------------- derivatives
+
+LogicalResult ReshapeOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool>,
+                             SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  out.push_back(IsFloat(getX()) ? e.Reshape(grads.front(), ShapeOf(getX())) : Value());
+  return llvm::success();
+}
+
+LogicalResult TransposeOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool>,
+                               SmallVectorImpl<Value>& out) {
+  SmallVector<int64_t> inverse(getPermutation().size());
+  for (auto [i, d] : llvm::enumerate(getPermutation())) inverse[d] = i;
+  Emitter e(b, getLoc());
+  out.push_back(IsFloat(getX()) ? e.Transpose(grads.front(), inverse) : Value());
+  return llvm::success();
+}
+
+LogicalResult BroadcastOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool>,
+                               SmallVectorImpl<Value>& out) {
+  Emitter e(b, getLoc());
+  out.push_back(IsFloat(getX()) ? e.SumTo(grads.front(), ShapeOf(getX())) : Value());
+  return llvm::success();
+}
+
+LogicalResult SliceOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool>,
+                           SmallVectorImpl<Value>& out) {
+  Value grad;
+  if (IsFloat(getX()))
+    grad = PadOp::create(b, getLoc(), getX().getType(), grads.front(), getStarts(), getStrides());
+  out.push_back(grad);
+  return llvm::success();
+}
+
+LogicalResult PadOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool>,
+                         SmallVectorImpl<Value>& out) {
+  Value grad;
+  if (IsFloat(getX()))
+    grad = SliceOp::create(b, getLoc(), getX().getType(), grads.front(), getStarts(), getStrides());
+  out.push_back(grad);
+  return llvm::success();
+}
+
+LogicalResult ConcatOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool> needed,
+                            SmallVectorImpl<Value>& out) {
+  const int64_t rank = getType().getRank(), dim = getDim();
+  SmallVector<int64_t> starts(rank, 0), strides(rank, 1);
+  for (auto [x, wanted] : llvm::zip_equal(getXs(), needed)) {
+    Value grad;
+    if (wanted && IsFloat(x))
+      grad = SliceOp::create(b, getLoc(), TypeOf(x), grads.front(), starts, strides);
+    out.push_back(grad);
+    starts[dim] += ShapeOf(x)[dim];
+  }
+  return llvm::success();
 }
 
 }  // namespace trama

@@ -1,0 +1,180 @@
+#include "backends/codegen/vector_math.h"
+
+#include <initializer_list>
+
+namespace trama::codegen {
+namespace arith = mlir::arith;
+namespace math = mlir::math;
+
+namespace {
+// ((c0 x + c1) x + c2) ...
+Value Horner(Builder& b, Value x, std::initializer_list<double> coefficients) {
+  Value sum;
+  for (double c : coefficients) {
+    Value constant = b.Constant(x.getType(), c);
+    sum = sum ? b.Fma(sum, x, constant) : constant;
+  }
+  return sum;
+}
+
+// 2^n for an i32 n in [-127, 128).
+Value PowerOfTwo(Builder& b, Value n) {
+  Value bits = arith::ShLIOp::create(b, b.Add(n, 127), b.IntConstant(n.getType(), 23));
+  return b.Bitcast(bits, b.F32());
+}
+}  // namespace
+
+// x = n ln 2 + r with |r| <= ln(2)/2; a polynomial of degree 7 in r (coefficients of Cephes' expf),
+// times 2^n in two factors, so that overflow gives infinity and subnormal results are rounded.
+Value Exp(Builder& b, Value x) {
+  const Type type = x.getType();
+  auto c = [&](double value) { return b.Constant(type, value); };
+  // Outside these bounds the result is 0 or infinity anyway. A NaN passes both comparisons.
+  x = b.FastMax(c(-104.0), b.FastMin(c(89.0), x));
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  constexpr double kMagic = 12582912.0;
+  Value shifted = b.Fma(x, c(1.44269504088896341), c(kMagic));
+  Value n = b.Sub(shifted, c(kMagic));
+  Value r = b.Fma(n, c(-0.693359375), x);
+  r = b.Fma(n, c(2.12194440e-4), r);
+  Value p = Horner(b, r,
+                   {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
+                    1.6666665459e-1, 5.0000001201e-1});
+  p = b.Add(b.Fma(b.Mul(p, r), r, r), c(1));
+  Value i = b.Sub(b.Bitcast(shifted, b.Int(32)), 0x4B400000);
+  Value half = arith::ShRSIOp::create(b, i, b.IntConstant(i.getType(), 1));
+  return b.Mul(b.Mul(p, PowerOfTwo(b, half)), PowerOfTwo(b, b.Sub(i, half)));
+}
+
+// x = 2^e m with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1 (coefficients of Cephes' logf).
+Value Log(Builder& b, Value x) {
+  const Type type = x.getType();
+  auto c = [&](double value) { return b.Constant(type, value); };
+  using P = arith::CmpFPredicate;
+  Value subnormal = b.Compare(P::OLT, x, c(1.17549435e-38));
+  Value scaled = b.Select(subnormal, b.Mul(x, c(8388608.0)), x);
+  Value bits = b.Bitcast(scaled, b.Int(32));
+  auto k = [&](int64_t value) { return b.IntConstant(bits.getType(), value); };
+  // Subtracting sqrt(1/2)'s bits moves the exponent's borders to where m starts.
+  Value offset = b.Sub(bits, k(0x3F3504F3));
+  Value e_bits = arith::ShRSIOp::create(b, offset, k(23));
+  Value m = b.Bitcast(b.Add(b.And(offset, k(0x007FFFFF)), k(0x3F3504F3)), b.F32());
+  Value e = arith::SIToFPOp::create(b, type, e_bits);
+  e = b.Sub(e, b.Select(subnormal, c(23), c(0)));
+  Value r = b.Sub(m, c(1)), z = b.Mul(r, r);
+  Value p =
+      Horner(b, r,
+             {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+              -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
+  Value y = b.Mul(b.Mul(p, r), z);
+  y = b.Fma(e, c(-2.12194440e-4), y);
+  y = b.Fma(z, c(-0.5), y);
+  y = b.Fma(e, c(0.693359375), b.Add(r, y));
+  y = b.Select(b.Compare(P::OEQ, x, c(INFINITY)), x, y);
+  y = b.Select(b.Compare(P::OEQ, x, c(0)), c(-INFINITY), y);
+  return b.Select(b.Compare(P::ULT, x, c(0)), c(NAN), y);  // NaN too
+}
+
+// An odd polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above.
+Value Tanh(Builder& b, Value x) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  Value ax = math::AbsFOp::create(b, x), z = b.Mul(x, x);
+  Value p = Horner(b, z,
+                   {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1,
+                    -3.33332819422e-1});
+  Value low = b.Fma(b.Mul(p, z), x, x);
+  Value e = Exp(b, b.Mul(ax, c(2)));
+  Value high = math::CopySignOp::create(b, b.Sub(c(1), b.Div(c(2), b.Add(e, c(1)))), x);
+  return b.Select(b.Less(ax, c(0.625)), low, high);
+}
+
+Value Sigmoid(Builder& b, Value x) {
+  Value one = b.Constant(x.getType(), 1);
+  return b.Div(one, b.Add(one, Exp(b, b.Neg(x))));
+}
+
+// Coefficients by N. Juffa: a polynomial near 0, 1 - e^(another) beyond.
+Value Erf(Builder& b, Value x) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  Value t = math::AbsFOp::create(b, x), s = b.Mul(x, x);
+  Value r = b.Fma(c(-1.72853470e-5), t, c(3.83197126e-4));
+  Value u = b.Fma(c(-3.88396438e-3), t, c(2.42546219e-2));
+  r = b.Fma(r, s, u);
+  for (double k : {-1.06777877e-1, -6.34846687e-1, -1.28717512e-1}) r = b.Fma(r, t, c(k));
+  r = b.Fma(r, t, b.Neg(t));
+  Value high = math::CopySignOp::create(b, b.Sub(c(1), Exp(b, r)), x);
+  Value low = Horner(b, s,
+                     {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1,
+                      1.28379166e-1});
+  low = b.Fma(low, x, x);
+  return b.Select(b.Compare(arith::CmpFPredicate::OGT, t, c(0.927734375)), high, low);
+}
+
+namespace {
+// 2 sqrt(2/pi) (x + 0.044715 x^3) = 2u: the tanh form is x sigmoid(2u), one exp and one division.
+constexpr double kGeluScale = 1.5957691216057308, kGeluCubic = 0.044715;
+constexpr double kSqrtHalf = 0.70710678118654752, kInvSqrt2Pi = 0.39894228040143268;
+
+Value NormalDistribution(Builder& b, Value x) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  return b.Fma(Erf(b, b.Mul(x, c(kSqrtHalf))), c(0.5), c(0.5));
+}
+}  // namespace
+
+Value Gelu(Builder& b, Value x, bool tanh_form) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  if (!tanh_form) return b.Mul(x, NormalDistribution(b, x));
+  Value w = b.Mul(b.Mul(c(kGeluScale), x), b.Fma(b.Mul(x, x), c(kGeluCubic), c(1)));
+  return b.Div(x, b.Add(c(1), Exp(b, b.Neg(w))));
+}
+
+Value GeluDerivative(Builder& b, Value x, bool tanh_form) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  Value square = b.Mul(x, x);
+  if (!tanh_form) {
+    Value density = b.Mul(Exp(b, b.Mul(square, c(-0.5))), c(kInvSqrt2Pi));
+    return b.Fma(x, density, NormalDistribution(b, x));
+  }
+  Value w = b.Mul(b.Mul(c(kGeluScale), x), b.Fma(square, c(kGeluCubic), c(1)));
+  Value s = Sigmoid(b, w);
+  Value slope = b.Mul(b.Fma(square, c(3 * kGeluCubic), c(1)), c(kGeluScale));
+  return b.Fma(b.Mul(x, slope), b.Mul(s, b.Sub(c(1), s)), s);
+}
+
+Value Sqrt(Builder& b, Value x) { return math::SqrtOp::create(b, x); }
+Value Rsqrt(Builder& b, Value x) { return b.Div(b.Constant(x.getType(), 1), Sqrt(b, x)); }
+
+Value UniformAt(Builder& b, Value index, const PhiloxKey& key) {
+  auto shift = [&](Value value, int64_t bits) -> Value {
+    return arith::ShRUIOp::create(b, value, b.IntConstant(value.getType(), bits));
+  };
+  Type type = WithElement(index.getType(), b.Int(32));
+  auto low32 = [&](Value value) -> Value { return arith::TruncIOp::create(b, type, value); };
+  auto spread = [&](Value scalar) {
+    auto vector = mlir::dyn_cast<mlir::VectorType>(type);
+    return vector ? b.Broadcast(scalar, vector.getNumElements()) : scalar;
+  };
+  Value quad = shift(index, 2);
+  Value counter[4] = {low32(quad), spread(key.op_id), spread(key.step), low32(shift(quad, 32))};
+  Value k0 = key.seed_low, k1 = key.seed_high;
+  for (int round = 0; round < 10; ++round) {
+    auto x = arith::MulUIExtendedOp::create(b, counter[0], b.IntConstant(type, 0xD2511F53));
+    auto y = arith::MulUIExtendedOp::create(b, counter[2], b.IntConstant(type, 0xCD9E8D57));
+    counter[0] = b.Xor(b.Xor(y.getHigh(), counter[1]), spread(k0));
+    counter[2] = b.Xor(b.Xor(x.getHigh(), counter[3]), spread(k1));
+    counter[1] = y.getLow();
+    counter[3] = x.getLow();
+    k0 = b.Add(k0, int64_t{0x9E3779B9});
+    k1 = b.Add(k1, int64_t{0xBB67AE85});
+  }
+  Value word = b.And(low32(index), b.IntConstant(type, 3));
+  auto is = [&](int64_t value) {
+    return b.Compare(arith::CmpIPredicate::eq, word, b.IntConstant(type, value));
+  };
+  Value bits = b.Select(is(0), counter[0],
+                        b.Select(is(1), counter[1], b.Select(is(2), counter[2], counter[3])));
+  Value number = arith::UIToFPOp::create(b, WithElement(type, b.F32()), shift(bits, 8));
+  return b.Mul(number, b.Constant(number.getType(), 0x1p-24));
+}
+
+}  // namespace trama::codegen
