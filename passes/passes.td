@@ -60,5 +60,7 @@ def Decompose : Trama_Pass<"decompose"> {
 }
 def OutlineKernels : Trama_Pass<"outline-kernels"> {
   let summary = "groups ops into fused kernels, each one func.func and one trama.dispatch";
+  let options = [Option<"compiles_bodies", "compiles-bodies", "bool", "true",
+                        "kernels may hold more than one op">];
 }
 #endif

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,6 +29,14 @@ struct CompileOptions {
   bool timing = false;   // a table on standard error
 };
 
+// What compiling has to tell beside the plan.
+struct CompileReport {
+  std::vector<std::string> remarks;  // "not fused: ..." with the DSL's line
+  // The IR's text as traced and after each pass, by the pass's flag; the last one ends in ".failed"
+  // where a pass failed.
+  std::vector<std::pair<std::string, std::string>> stages;
+};
+
 // raise, fuse, simplify: level "model" stays.
 void BuildModelPipeline(mlir::OpPassManager& pm);
 // autodiff, train step, derive decode.
@@ -39,8 +48,10 @@ void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device);
 // bytes are missing where the device's memory does not hold the plan.
 absl::StatusOr<plan::Plan> EmitPlan(mlir::ModuleOp module, const CompileOptions& options);
 
-// All of the above. An error names the op, its shapes and the DSL's line.
-absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& options);
+// All of the above, in place: `module` ends at level "kernels". An error names the op, its shapes
+// and the DSL's line. `report` may be null.
+absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& options,
+                                   CompileReport* report = nullptr);
 
 // Checks a plan as no backend should have to: ranges inside blocks and aligned, no overlap of live
 // buffers, nothing read that was not written. Internal where it is wrong.

@@ -1,0 +1,142 @@
+#include "passes/kernel_info.h"
+
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace trama {
+namespace {
+using mlir::Operation;
+using mlir::RankedTensorType;
+using mlir::Value;
+
+RankedTensorType TypeOf(Value value) { return mlir::cast<RankedTensorType>(value.getType()); }
+double Elements(Value value) { return static_cast<double>(TypeOf(value).getNumElements()); }
+int64_t LastDim(Value value) { return TypeOf(value).getShape().back(); }
+
+// Everything computed from `arg` has its shape: no element is read for another.
+bool ReadElementwise(mlir::BlockArgument arg) {
+  const RankedTensorType type = TypeOf(arg);
+  llvm::SmallVector<Value> values{arg};
+  llvm::SmallPtrSet<Operation*, 16> seen;
+  while (!values.empty()) {
+    for (Operation* user : values.pop_back_val().getUsers()) {
+      if (mlir::isa<mlir::func::ReturnOp>(user) || !seen.insert(user).second) continue;
+      const Value result = user->getResult(0);
+      if (TypeOf(result).getShape() != type.getShape()) return false;
+      values.push_back(result);
+    }
+  }
+  return true;
+}
+}  // namespace
+
+uint64_t BytesOf(mlir::Type type) {
+  const auto tensor = mlir::cast<RankedTensorType>(type);
+  return static_cast<uint64_t>(tensor.getNumElements()) *
+         std::max(1u, tensor.getElementTypeBitWidth() / 8);
+}
+
+double FlopsOf(Operation* op) {
+  return llvm::TypeSwitch<Operation*, double>(op)
+      .Case([](MatmulOp matmul) {
+        const auto lhs = TypeOf(matmul.getLhs()).getShape();
+        return 2 * Elements(matmul.getY()) * lhs[lhs.size() - (matmul.getTransposeLhs() ? 2 : 1)];
+      })
+      .Case([](LinearOp linear) {
+        return Elements(linear.getY()) * (2 * LastDim(linear.getX()) + (linear.getBias() ? 1 : 0));
+      })
+      .Case([](AttentionOp attention) {
+        const double scores = Elements(attention.getLse()) * TypeOf(attention.getK()).getShape()[2];
+        return scores * (2 * LastDim(attention.getQ()) + 2 * LastDim(attention.getV()) + 4) *
+               (attention.getCausal() ? 0.5 : 1);
+      })
+      .Case([](AttentionGradOp grad) {
+        const double scores = Elements(grad.getLse()) * TypeOf(grad.getK()).getShape()[2];
+        return scores * (6 * LastDim(grad.getQ()) + 4 * LastDim(grad.getV()) + 6) *
+               (grad.getCausal() ? 0.5 : 1);
+      })
+      .Case([](LinearCrossEntropyOp head) {
+        return TypeOf(head.getWeight()).getShape()[0] * Elements(head.getX()) * 2;
+      })
+      .Case([](LinearCrossEntropyGradOp head) {
+        return TypeOf(head.getWeight()).getShape()[0] * Elements(head.getX()) * 6;
+      })
+      .Case([](CrossEntropyOp loss) { return 3 * Elements(loss.getLogits()); })
+      .Case([](CrossEntropyGradOp grad) { return 4 * Elements(grad.getY()); })
+      .Case<SoftmaxOp, LogSoftmaxOp>(
+          [](Operation* softmax) { return 4 * Elements(softmax->getResult(0)); })
+      .Case([](LayerNormOp norm) { return 7 * Elements(norm.getY()); })
+      .Case([](WeightedMeanOp mean) { return 3 * Elements(mean.getX()); })
+      .Case<GeluOp, GeluGradOp>([](Operation* gelu) { return 8 * Elements(gelu->getResult(0)); })
+      .Case([](DropoutOp dropout) { return 2 * Elements(dropout.getY()); })
+      .Case<SumOp, ReduceMaxOp, MeanOp, ArgmaxOp>(
+          [](Operation* reduction) { return Elements(reduction->getOperand(0)); })
+      .Case([](SquareSumOp sum) {
+        double elements = 0;
+        for (Value x : sum.getXs()) elements += Elements(x);
+        return 2 * elements;
+      })
+      .Case([](EmbeddingGradOp grad) { return Elements(grad.getGrad()); })
+      .Case([](SgdOp sgd) { return 6 * Elements(sgd.getParam()); })
+      .Case([](AdamOp adam) { return 14 * Elements(adam.getParam()); })
+      .Default([](Operation* other) {
+        const bool computes = other->hasTrait<OpTrait::Pointwise>() && other->getNumOperands() > 0;
+        return computes ? Elements(other->getResult(0)) : 0.0;
+      });
+}
+
+double FlopsOf(mlir::func::FuncOp kernel) {
+  double flops = 0;
+  for (Operation& op : kernel.front().without_terminator()) flops += FlopsOf(&op);
+  return flops;
+}
+
+Operation* MainOp(mlir::func::FuncOp kernel) {
+  Operation* main = nullptr;
+  for (Operation& op : kernel.front().without_terminator())
+    if (!main || FlopsOf(&op) >= FlopsOf(main)) main = &op;
+  return main;
+}
+
+std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
+  mlir::Block& body = kernel.front();
+  Operation* terminator = body.getTerminator();
+  std::vector<MayAlias> aliases;
+  auto position = [&](Value operand) {
+    return mlir::cast<mlir::BlockArgument>(operand).getArgNumber();
+  };
+  if (llvm::hasNItems(body.without_terminator(), 1) &&
+      !body.front().hasTrait<OpTrait::Pointwise>()) {
+    auto add = [&](Value result, Value operand) {
+      for (auto [i, returned] : llvm::enumerate(terminator->getOperands()))
+        if (returned == result && mlir::isa<mlir::BlockArgument>(operand))
+          aliases.push_back({static_cast<unsigned>(i), position(operand)});
+    };
+    llvm::TypeSwitch<Operation*>(&body.front())
+        .Case([&](AdamOp adam) {
+          add(adam.getNewParam(), adam.getParam());
+          add(adam.getNewM(), adam.getM());
+          add(adam.getNewV(), adam.getV());
+        })
+        .Case([&](SgdOp sgd) {
+          add(sgd.getNewParam(), sgd.getParam());
+          add(sgd.getNewBuffer(), sgd.getBuffer());
+        })
+        .Case([&](CacheUpdateOp update) { add(update.getY(), update.getCache()); });
+    return aliases;
+  }
+  const bool pointwise = llvm::all_of(body.without_terminator(), [](Operation& op) {
+    return op.hasTrait<OpTrait::Pointwise>() || mlir::isa<ConstantOp>(op);
+  });
+  if (!pointwise) return aliases;
+  for (mlir::BlockArgument arg : body.getArguments()) {
+    if (!ReadElementwise(arg)) continue;
+    for (auto [i, result] : llvm::enumerate(terminator->getOperands()))
+      if (TypeOf(result).getShape() == TypeOf(arg).getShape() &&
+          BytesOf(result.getType()) == BytesOf(arg.getType()))
+        aliases.push_back({static_cast<unsigned>(i), arg.getArgNumber()});
+  }
+  return aliases;
+}
+
+}  // namespace trama

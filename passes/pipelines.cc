@@ -1,0 +1,104 @@
+#include "passes/pipelines.h"
+
+#include "base/status_macros.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "passes/passes.h"
+
+namespace trama {
+namespace {
+std::string Print(mlir::Operation* op) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  op->print(stream, mlir::OpPrintingFlags().enableDebugInfo().assumeVerified());
+  return text;
+}
+
+// Keeps the IR after every pass: in the report, and as a file that is on disk before the next pass
+// starts, so that it is there even if that one crashes.
+class StageRecorder : public mlir::PassInstrumentation {
+ public:
+  StageRecorder(std::string dir, CompileReport* report) : dir_(std::move(dir)), report_(report) {}
+
+  void Record(llvm::StringRef stage, mlir::Operation* module) {
+    const std::string text = Print(module);
+    if (!dir_.empty()) {
+      const std::string number = std::to_string(100 + count_++).substr(1);
+      std::error_code error;
+      llvm::raw_fd_ostream file(dir_ + "/" + number + "-" + stage.str() + ".mlir", error);
+      if (!error) file << text;
+    }
+    if (report_) report_->stages.push_back({stage.str(), text});
+  }
+  void runAfterPass(mlir::Pass* pass, mlir::Operation* op) override {
+    if (mlir::isa<mlir::ModuleOp>(op)) Record(pass->getArgument(), op);
+  }
+  void runAfterPassFailed(mlir::Pass* pass, mlir::Operation* op) override {
+    if (mlir::isa<mlir::ModuleOp>(op)) Record((pass->getArgument() + ".failed").str(), op);
+  }
+
+ private:
+  std::string dir_;
+  CompileReport* report_;
+  int count_ = 0;
+};
+
+std::string LineOf(mlir::Location loc) {
+  std::string line;
+  loc->walk([&](mlir::Location inner) {
+    auto file = mlir::dyn_cast<mlir::FileLineColLoc>(inner);
+    if (!file) return mlir::WalkResult::advance();
+    line = absl::StrCat(" (", file.getFilename().str(), ":", file.getLine(), ")");
+    return mlir::WalkResult::interrupt();
+  });
+  return line;
+}
+}  // namespace
+
+void BuildModelPipeline(mlir::OpPassManager& pm) {}
+
+void BuildProgramPipeline(mlir::OpPassManager& pm) {}
+
+void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device) {
+  OutlineKernelsOptions outline;
+  outline.compiles_bodies = device.compiles_bodies;
+  pm.addPass(createOutlineKernels(outline));
+}
+
+absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& options,
+                                   CompileReport* report) {
+  std::string error;
+  mlir::ScopedDiagnosticHandler handler(
+      module.getContext(), [&](mlir::Diagnostic& diagnostic) -> mlir::LogicalResult {
+        const std::string text = diagnostic.str() + LineOf(diagnostic.getLocation());
+        if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error) {
+          if (error.empty()) error = text;
+        } else if (report) {
+          report->remarks.push_back(text);
+        }
+        return mlir::success();
+      });
+  if (!options.dump_dir.empty()) {
+    if (std::error_code code = llvm::sys::fs::create_directories(options.dump_dir))
+      return absl::InvalidArgumentError(
+          absl::StrCat("dump_ir: cannot create ", options.dump_dir, " (", code.message(), ")"));
+  }
+  mlir::PassManager pm(module.getContext());
+  auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report);
+  if (report || !options.dump_dir.empty()) {
+    recorder->Record("traced", module);
+    pm.addInstrumentation(std::move(recorder));
+  }
+  if (options.timing) pm.enableTiming();
+  BuildModelPipeline(pm);
+  BuildProgramPipeline(pm);
+  BuildKernelPipeline(pm, options.device);
+  if (failed(pm.run(module)))
+    return absl::InvalidArgumentError(error.empty() ? "a pass failed without saying why" : error);
+  return EmitPlan(module, options);
+}
+
+}  // namespace trama
