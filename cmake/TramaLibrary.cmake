@@ -1,6 +1,7 @@
-# libtrama.so holds base, ir, passes, the plan's protobuf code, codegen and the frontend: a second
-# copy of registered passes or generated protobuf code would abort the process.
-set(trama_parts trama_base trama_ir trama_api trama_passes trama_codegen trama_frontend)
+# libtrama.so holds base, ir, passes, the plan's protobuf code, codegen, the frontend and the reference
+# interpreter: a second copy of registered passes or generated protobuf code would abort the process.
+set(trama_parts trama_base trama_ir trama_api trama_passes trama_codegen trama_frontend
+                trama_interpreter)
 set(trama_part_objects)
 foreach(part IN LISTS trama_parts)
   list(APPEND trama_part_objects $<TARGET_OBJECTS:${part}>)

@@ -184,7 +184,7 @@ class Trama_Reduction<string mnemonic, string math, list<Trait> traits = []>
     Reduces over `dims` (ascending); the reduced dimensions stay with size 1 if `keepdim`, else they
     go. (C1) 0 <= dims[i] < rank(x), no dim twice. (C2) No reduced dimension has size 0.
   }];
-  let arguments = (ins Trama_Number:$x, DenseI64ArrayAttr:$dims, DefaultValuedAttr<BoolAttr, "false">:$keepdim);
+  let arguments = (ins Trama_Number:$x, DenseI64ArrayAttr:$dims, UnitAttr:$keepdim);
   let results = (outs Trama_Number:$y);
   let assemblyFormat = "$x `dims` `=` $dims (`keepdim` $keepdim^)? attr-dict `:` type($x)";
   let hasCanonicalizer = 1;
@@ -196,7 +196,7 @@ def Trama_MeanOp : Trama_Reduction<"mean", "sum(x) / count", [Decompose]>;
 def Trama_ArgmaxOp : Trama_InferOp<"argmax"> {
   let summary = "the index of the largest along a dimension, the lowest on a tie";
   let description = "x: [.., n, ..] -> i32 without `dim` (or of size 1 if keepdim). (C1) 0 <= dim < rank(x).";
-  let arguments = (ins Trama_Number:$x, I64Attr:$dim, DefaultValuedAttr<BoolAttr, "false">:$keepdim);
+  let arguments = (ins Trama_Number:$x, I64Attr:$dim, UnitAttr:$keepdim);
   let results = (outs Trama_Int:$y);
   let assemblyFormat = "$x `dim` `=` $dim (`keepdim` $keepdim^)? attr-dict `:` type($x)";
 }
