@@ -18,6 +18,7 @@ def Trama_Dialect : Dialect {
   }];
   let hasConstantMaterializer = 1;
   let usePropertiesForAttributes = 1;
+  let useDefaultAttributePrinterParser = 1;
   let extraClassDeclaration = [{
     // The version written into bytecode; raise it when an op's meaning changes.
     static constexpr int64_t kBytecodeVersion = 1;
@@ -427,6 +428,7 @@ def Trama_CrossEntropyOp : Trama_InferOp<"cross_entropy", [Vjp, Decompose]> {
                        DefaultValuedAttr<F64Attr, "0.0">:$label_smoothing);
   let results = (outs Trama_Float:$y, Trama_Float:$lse);
   let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets)";
+  let hasVerifier = 1;
 }
 
 def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", [Decompose]> {
@@ -439,6 +441,7 @@ def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", [Decompose]> 
                        DefaultValuedAttr<F64Attr, "0.0">:$label_smoothing);
   let results = (outs Trama_Float:$y);
   let assemblyFormat = "$grad `,` $logits `,` $targets `,` $lse attr-dict `:` type($grad) `,` type($logits) `,` type($targets) `,` type($lse)";
+  let hasVerifier = 1;
 }
 
 def Trama_WeightedMeanOp : Trama_InferOp<"weighted_mean", [Vjp, Decompose]> {
@@ -472,7 +475,7 @@ def Trama_LinearOp : Trama_InferOp<"linear", [Vjp, Decompose]> {
                        UnitAttr:$transpose_weight,
                        DefaultValuedAttr<Trama_ActivationAttr, "::trama::Activation::none">:$activation);
   let results = (outs Trama_Float:$y);
-  let assemblyFormat = "$x `,` $weight (`transposed` $transpose_weight^)? (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
+  let assemblyFormat = "$x `,` $weight (`transposed` $transpose_weight^)? (`,` $bias^)? (`activation` `=` $activation^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
 }
 
 def Trama_AttentionOp : Trama_InferOp<"attention", [Vjp, Decompose, AttrSizedOperandSegments]> {
@@ -494,6 +497,7 @@ def Trama_AttentionOp : Trama_InferOp<"attention", [Vjp, Decompose, AttrSizedOpe
                        DefaultValuedAttr<I64Attr, "0">:$op_id);
   let results = (outs Trama_Float:$y, Trama_Float:$lse);
   let assemblyFormat = "$q `,` $k `,` $v (`key_mask` $key_mask^ `:` type($key_mask))? (`bias` $bias^ `:` type($bias))? (`position` $position^ `:` type($position))? (`rng` $rng^ `:` type($rng))? `scale` `=` $scale (`causal` $causal^)? attr-dict `:` type($q) `,` type($k) `,` type($v)";
+  let hasVerifier = 1;
 }
 
 def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [Decompose, AttrSizedOperandSegments]> {
@@ -511,6 +515,7 @@ def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [Decompose, AttrSize
                        DefaultValuedAttr<I64Attr, "0">:$op_id);
   let results = (outs Trama_Float:$dq, Trama_Float:$dk, Trama_Float:$dv);
   let assemblyFormat = "$grad `,` $y `,` $lse `,` $q `,` $k `,` $v (`key_mask` $key_mask^ `:` type($key_mask))? (`bias` $bias^ `:` type($bias))? (`position` $position^ `:` type($position))? (`rng` $rng^ `:` type($rng))? `scale` `=` $scale (`causal` $causal^)? attr-dict `:` type($grad) `,` type($y) `,` type($lse) `,` type($q) `,` type($k) `,` type($v)";
+  let hasVerifier = 1;
 }
 
 def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", [Vjp, Decompose]> {

@@ -40,9 +40,14 @@ LogicalResult CheckAttention(std::optional<mlir::Location> loc, typename Op::Ada
   if (Value rng = adaptor.getRng();
       rng && (ShapeOf(rng) != ArrayRef<int64_t>{4} || !ElementOf(rng).isInteger(32)))
     return InferError<Op>(loc, "rng must be tensor<4xi32>, not ", rng.getType());
-  const double p = adaptor.getDropoutP().convertToDouble();
-  if (!(p >= 0 && p < 1)) return InferError<Op>(loc, "dropout_p = ", p, " is not in [0, 1)");
-  if (p > 0 && !adaptor.getRng()) return InferError<Op>(loc, "dropout_p = ", p, " needs rng");
+  return llvm::success();
+}
+
+template <typename Op>
+LogicalResult CheckDropout(Op op) {
+  const double p = op.getDropoutP().convertToDouble();
+  if (!(p >= 0 && p < 1)) return op.emitOpError("dropout_p = ") << p << " is not in [0, 1)";
+  if (p > 0 && !op.getRng()) return op.emitOpError("dropout_p = ") << p << " needs rng";
   return llvm::success();
 }
 
@@ -81,6 +86,9 @@ LogicalResult AttentionGradOp::inferReturnTypes(mlir::MLIRContext*,
   results.append({q, adaptor.getK().getType(), adaptor.getV().getType()});
   return llvm::success();
 }
+
+LogicalResult AttentionOp::verify() { return CheckDropout(*this); }
+LogicalResult AttentionGradOp::verify() { return CheckDropout(*this); }
 
 // ---------------------------------------------------------------- derivative
 

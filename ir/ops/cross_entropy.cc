@@ -20,9 +20,10 @@ LogicalResult CheckRows(std::optional<mlir::Location> loc, Value logits, Value t
 }
 
 template <typename Op>
-LogicalResult CheckSmoothing(std::optional<mlir::Location> loc, double smoothing) {
+LogicalResult CheckSmoothing(Op op) {
+  const double smoothing = op.getLabelSmoothing().convertToDouble();
   if (smoothing >= 0 && smoothing <= 1) return llvm::success();
-  return InferError<Op>(loc, "label_smoothing ", smoothing, " is not in [0, 1]");
+  return op.emitOpError("label_smoothing ") << smoothing << " is not in [0, 1]";
 }
 
 }  // namespace
@@ -30,8 +31,7 @@ LogicalResult CheckSmoothing(std::optional<mlir::Location> loc, double smoothing
 LogicalResult CrossEntropyOp::inferReturnTypes(mlir::MLIRContext*,
                                                std::optional<mlir::Location> loc, Adaptor adaptor,
                                                llvm::SmallVectorImpl<mlir::Type>& results) {
-  if (failed(CheckRows<CrossEntropyOp>(loc, adaptor.getLogits(), adaptor.getTargets())) ||
-      failed(CheckSmoothing<CrossEntropyOp>(loc, adaptor.getLabelSmoothing().convertToDouble())))
+  if (failed(CheckRows<CrossEntropyOp>(loc, adaptor.getLogits(), adaptor.getTargets())))
     return llvm::failure();
   auto logits = TypeOf(adaptor.getLogits());
   results.append(2, RankedTensorType::get({logits.getDimSize(0)}, logits.getElementType()));
@@ -42,9 +42,7 @@ LogicalResult CrossEntropyGradOp::inferReturnTypes(mlir::MLIRContext*,
                                                    std::optional<mlir::Location> loc,
                                                    Adaptor adaptor,
                                                    llvm::SmallVectorImpl<mlir::Type>& results) {
-  if (failed(CheckRows<CrossEntropyGradOp>(loc, adaptor.getLogits(), adaptor.getTargets())) ||
-      failed(
-          CheckSmoothing<CrossEntropyGradOp>(loc, adaptor.getLabelSmoothing().convertToDouble())))
+  if (failed(CheckRows<CrossEntropyGradOp>(loc, adaptor.getLogits(), adaptor.getTargets())))
     return llvm::failure();
   auto logits = TypeOf(adaptor.getLogits());
   auto rows = RankedTensorType::get({logits.getDimSize(0)}, logits.getElementType());
@@ -55,6 +53,9 @@ LogicalResult CrossEntropyGradOp::inferReturnTypes(mlir::MLIRContext*,
   results.push_back(logits);
   return llvm::success();
 }
+
+LogicalResult CrossEntropyOp::verify() { return CheckSmoothing(*this); }
+LogicalResult CrossEntropyGradOp::verify() { return CheckSmoothing(*this); }
 
 LogicalResult WeightedMeanOp::inferReturnTypes(mlir::MLIRContext*,
                                                std::optional<mlir::Location> loc, Adaptor adaptor,

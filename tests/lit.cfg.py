@@ -1,0 +1,15 @@
+# The lit suites: tests/ops and tests/passes. ctest runs each folder; see tests/CMakeLists.txt.
+import os
+
+import lit.formats
+
+config.name = "trama"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir"]
+config.test_source_root = os.path.dirname(__file__)
+config.environment["PATH"] = os.pathsep.join(
+    [config.trama_tools_dir, config.llvm_tools_dir, os.environ["PATH"]]
+)
+for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
