@@ -23,10 +23,11 @@ endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  # A precompiled header is keyed by content, and clang's must not carry its time stamp.
+  # A precompiled header is keyed by the sum beside it (see trama_pch), as its own bytes hold paths;
+  # clang's must not carry its time stamp.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
-      CCACHE_NOHASHDIR=1 ${CCACHE})
+      CCACHE_NOHASHDIR=1 CCACHE_PCH_EXTSUM=1 ${CCACHE})
 endif()
 find_program(LLD NAMES ld.lld ld.lld-22 PATHS /usr/lib/llvm-22/bin)
 if(LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -35,6 +35,12 @@ function(trama_pch)
     target_compile_options(trama_pch PUBLIC "SHELL:-Xclang -fno-pch-timestamp")
   endif()
   target_precompile_headers(trama_pch PRIVATE "${CMAKE_SOURCE_DIR}/ir/pch.h")
+  # What ccache keys the header by, so that checkouts in other folders share objects.
+  file(SHA256 "${CMAKE_SOURCE_DIR}/ir/pch.h" sum)
+  set(pch "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/trama_pch.dir/cmake_pch.hxx.pch")
+  file(CONFIGURE OUTPUT "${pch}.sum"
+       CONTENT "${sum} ${MLIR_VERSION} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${TRAMA_SANITIZE}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/ir/pch.h")
 endfunction()
 
 # trama_test(FILE [target...]): one GoogleTest program, named like its file.
