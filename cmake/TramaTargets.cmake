@@ -22,8 +22,22 @@ function(trama_objects name)
     if(NOT TARGET trama_pch)
       trama_pch()
     endif()
-    target_precompile_headers(${name} REUSE_FROM trama_pch)
+    trama_use_pch(${name} "${sources}")
   endif()
+endfunction()
+
+# CMake passes clang's header behind -Xclang, where ccache does not see a path of this checkout.
+function(trama_use_pch name sources)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_precompile_headers(${name} REUSE_FROM trama_pch)
+    return()
+  endif()
+  get_target_property(folder trama_pch BINARY_DIR)
+  set(pch "${folder}/CMakeFiles/trama_pch.dir/cmake_pch.hxx.pch")
+  target_compile_options(${name} PRIVATE "SHELL:-include-pch ${pch}"
+                                         "SHELL:-Xclang -fno-pch-timestamp")
+  set_source_files_properties(${sources} PROPERTIES OBJECT_DEPENDS "${pch}")
+  add_dependencies(${name} trama_pch)
 endfunction()
 
 function(trama_pch)
