@@ -105,7 +105,8 @@ class Frame {
     for (mlir::Value operand : op.getOperands())
       mapping.map(operand, block.addArgument(operand.getType(), op.getLoc()));
     // A value used as several operands maps to its last argument; all of them hold the same.
-    mlir::OpBuilder builder = mlir::OpBuilder::atBlockEnd(&block);
+    mlir::OpBuilder builder(op.getContext());
+    builder.setInsertionPointToEnd(&block);
     mlir::Operation* copy = builder.clone(op, mapping);
     const llvm::SmallVector<mlir::Value> yields =
         mlir::cast<DecomposeInterface>(copy).decompose(builder);
