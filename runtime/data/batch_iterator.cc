@@ -1,0 +1,116 @@
+#include "runtime/data/batch_iterator.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/random.h"
+
+namespace trama {
+
+absl::StatusOr<BatchIterator> BatchIterator::Create(const Dataset& dataset,
+                                                    const BatchOptions& options) {
+  if (options.batch_size < 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat("batch_size is ", options.batch_size, ", not at least 0"));
+  if (options.grad_accumulation < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("grad_accumulation is ", options.grad_accumulation, ", not at least 1"));
+  BatchIterator iterator;
+  iterator.dataset_ = &dataset;
+  iterator.options_ = options;
+  iterator.batch_size_ = options.batch_size == 0 ? dataset.size() : options.batch_size;
+  if (!dataset.endless()) iterator.batch_size_ = std::min(iterator.batch_size_, dataset.size());
+  iterator.OrderEpoch();
+  return iterator;
+}
+
+void BatchIterator::OrderEpoch() {
+  if (dataset_->endless() || !options_.shuffle) return;
+  order_.resize(static_cast<size_t>(dataset_->size()));
+  std::iota(order_.begin(), order_.end(), 0);
+  for (size_t i = order_.size(); i > 1; --i) {  // Fisher and Yates
+    const uint64_t bits =
+        RandomBits(options_.seed, RandomStream::kShuffle, i, static_cast<uint32_t>(epoch_))[0];
+    std::swap(order_[i - 1], order_[UniformBelow(bits, static_cast<int64_t>(i))]);
+  }
+}
+
+int64_t BatchIterator::batches_per_epoch() const {
+  return (dataset_->size() + batch_size_ - 1) / batch_size_;
+}
+
+int64_t BatchIterator::updates_per_epoch() const {
+  const int64_t batches = batches_per_epoch(), each = options_.grad_accumulation;
+  return (batches + each - 1) / each;
+}
+
+absl::StatusOr<Batch> BatchIterator::Next() {
+  Batch batch;
+  batch.epoch = epoch_;
+  batch.first = examples_;
+  batch.size = batch_size_;
+  if (!dataset_->endless()) batch.size = std::min(batch_size_, dataset_->size() - index_);
+  std::vector<int64_t> examples(static_cast<size_t>(batch.size));
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const int64_t place = index_ + static_cast<int64_t>(i);
+    examples[i] = order_.empty() ? place : order_[place];
+  }
+  TRAMA_ASSIGN_OR_RETURN(batch.tensors, dataset_->Batch(examples));
+
+  index_ += batch.size;
+  examples_ += batch.size;
+  ++batches_;
+  batch.ends_epoch =
+      index_ >= (dataset_->endless() ? (epoch_ + 1) * dataset_->size() : dataset_->size());
+  batch.ends_update =
+      batches_ == options_.grad_accumulation || (batch.ends_epoch && !dataset_->endless());
+  if (batch.ends_update) batches_ = examples_ = 0;
+  if (batch.ends_epoch) {
+    ++epoch_;
+    if (!dataset_->endless()) index_ = 0;
+    OrderEpoch();
+  }
+  return batch;
+}
+
+Json BatchIterator::Position() const {
+  Json json;
+  json.Set("epoch", epoch_).Set("index", index_);
+  json.Set("batches", batches_).Set("examples", examples_);
+  json.Set("data_size", dataset_->size());
+  json.Set("data_checksum", static_cast<int64_t>(dataset_->Checksum()));
+  json.Set("batch_size", batch_size_).Set("grad_accumulation", options_.grad_accumulation);
+  json.Set("shuffle", options_.shuffle).Set("seed", static_cast<int64_t>(options_.seed));
+  return json;
+}
+
+absl::Status BatchIterator::Restore(const Json& position) {
+  const Json mine = Position();
+  for (const char* key :
+       {"data_size", "data_checksum", "batch_size", "grad_accumulation", "shuffle", "seed"}) {
+    const Json* then = position.Find(key);
+    const Json* now = mine.Find(key);
+    if (!then) return absl::InvalidArgumentError(absl::StrCat("missing \"", key, "\""));
+    if (*then != *now)
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the run that is resumed had ", key, " ", then->Dump(), ", this one has ", now->Dump()));
+  }
+  int64_t epoch, index, batches, examples;
+  TRAMA_ASSIGN_OR_RETURN(epoch, position.Get<int64_t>("epoch"));
+  TRAMA_ASSIGN_OR_RETURN(index, position.Get<int64_t>("index"));
+  TRAMA_ASSIGN_OR_RETURN(batches, position.Get<int64_t>("batches"));
+  TRAMA_ASSIGN_OR_RETURN(examples, position.Get<int64_t>("examples"));
+  if (epoch < 0 || index < 0 || (!dataset_->endless() && index >= dataset_->size()) ||
+      batches < 0 || batches >= options_.grad_accumulation || examples < 0)
+    return absl::InvalidArgumentError("the data position is out of range");
+  epoch_ = epoch;
+  index_ = index;
+  batches_ = batches;
+  examples_ = examples;
+  OrderEpoch();
+  return absl::OkStatus();
+}
+
+}  // namespace trama

@@ -1,0 +1,63 @@
+// The order in which training sees a dataset. Every position is reached from (seed, epoch, index)
+// alone, so that a resumed run sees the very same batches.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/data/dataset.h"
+#include "runtime/formats/json.h"
+
+namespace trama {
+
+struct BatchOptions {
+  int64_t batch_size = 0;         // 0: all examples
+  int64_t grad_accumulation = 1;  // batches an update
+  bool shuffle = true;            // a new order each epoch, a function of (seed, epoch)
+  uint64_t seed = 0;
+};
+
+struct Batch {
+  TensorMap tensors;         // by input name, `size` examples along dimension 0
+  int64_t size = 0;          // less than batch_size at the end of an epoch
+  int64_t epoch = 0;         // from 0
+  int64_t first = 0;         // the index of its first example among the update's
+  bool ends_update = false;  // the last batch of an update: accumulated as many, or the epoch ends
+  bool ends_epoch = false;
+};
+
+// An update never spans two epochs: what is accumulated at the end of an epoch is applied, and so k
+// batches of n give the updates of batches of k n. An endless dataset has full batches and updates
+// only; its epochs just count.
+class BatchIterator {
+ public:
+  // The dataset must outlive it. InvalidArgument for negative options.
+  static absl::StatusOr<BatchIterator> Create(const Dataset& dataset, const BatchOptions& options);
+
+  absl::StatusOr<Batch> Next();
+
+  int64_t batch_size() const { return batch_size_; }
+  // Batches and updates in an epoch; `epochs` times the latter is --steps.
+  int64_t batches_per_epoch() const;
+  int64_t updates_per_epoch() const;
+  int64_t epoch() const { return epoch_; }
+
+  // Where the next batch comes from, with what the order depends on.
+  Json Position() const;
+  // FailedPrecondition names what differs: data, batch size, accumulation, shuffling or seed.
+  absl::Status Restore(const Json& position);
+
+ private:
+  BatchIterator() = default;
+  void OrderEpoch();
+
+  const Dataset* dataset_ = nullptr;
+  BatchOptions options_;
+  int64_t batch_size_ = 0;
+  int64_t epoch_ = 0, index_ = 0;       // the next example's; an endless dataset's index goes on
+  int64_t batches_ = 0, examples_ = 0;  // of the update so far
+  std::vector<int64_t> order_;          // of the examples in this epoch; empty: as they are
+};
+
+}  // namespace trama

@@ -1,0 +1,57 @@
+#include "runtime/data/data.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/nearest.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+
+namespace trama {
+namespace {
+
+std::vector<DataKind>& Kinds() {
+  static auto* const kinds = new std::vector<DataKind>();
+  return *kinds;
+}
+
+absl::Status CheckThere(const std::string& path) {
+  if (FileExists(path)) return absl::OkStatus();
+  const absl::StatusOr<std::vector<std::string>> beside = ListDirectory(DirectoryOf(path));
+  return absl::NotFoundError(absl::StrCat(
+      "no such data: ", path, beside.ok() ? DidYouMean(FileNameOf(path), *beside) : std::string()));
+}
+
+}  // namespace
+
+bool RegisterDataKind(const DataKind& kind) {
+  Kinds().push_back(kind);
+  return true;
+}
+
+int64_t TrainingPart(int64_t count, double val_fraction) {
+  return static_cast<int64_t>((1.0 - val_fraction) * static_cast<double>(count));
+}
+
+absl::StatusOr<LoadedData> LoadData(const DataOptions& options) {
+  TRAMA_RETURN_IF_ERROR(CheckThere(options.data));
+  if (!options.val_data.empty()) TRAMA_RETURN_IF_ERROR(CheckThere(options.val_data));
+  if (!(options.val_fraction >= 0 && options.val_fraction < 1))
+    return absl::InvalidArgumentError(
+        absl::StrCat("val_fraction is ", options.val_fraction, ", not in [0, 1)"));
+  if (options.val_fraction > 0 && !options.val_data.empty())
+    return absl::InvalidArgumentError("val_data and val_fraction exclude each other");
+  if (options.limit < 0)
+    return absl::InvalidArgumentError(absl::StrCat("limit is ", options.limit, ", not at least 0"));
+  const DataKind* best = nullptr;
+  std::vector<std::string> names;
+  for (const DataKind& kind : Kinds()) {
+    names.push_back(kind.name);
+    if (kind.claims(options) && (!best || kind.priority > best->priority)) best = &kind;
+  }
+  if (best) return best->load(options);
+  std::sort(names.begin(), names.end());
+  return absl::InvalidArgumentError(absl::StrCat("unknown kind of data: ", options.data,
+                                                 " (known: ", absl::StrJoin(names, ", "), ")"));
+}
+
+}  // namespace trama

@@ -1,0 +1,74 @@
+// --data=FILE: which kind of file it is, and the datasets it becomes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/data/dataset.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace trama {
+
+// What a model learns from a window of text.
+enum class WindowLabels {
+  kEveryToken,  // labels i32 [B, T]: the id that follows each position (gpt)
+  kNextToken,   // labels i32 [B]: the id that follows the window (char-transformer)
+};
+
+struct DataOptions {
+  std::string data;         // a file or directory
+  std::string val_data{};   // validation from another file of the same kind
+  double val_fraction = 0;  // or from the last part of `data`, in [0, 1)
+  int64_t limit = 0;        // the first so many examples of `data`; 0: all
+  uint64_t seed = 0;
+  // False: for eval and predict. All of `data` comes in its order as LoadedData::validation, and
+  // labels are left out where `target` is empty.
+  bool training = true;
+
+  // Text: --tokenizer=chars|bytes|DIR, or one that is loaded already and then wins.
+  std::string tokenizer_spec = "chars";
+  std::shared_ptr<const Tokenizer> tokenizer{};
+  int64_t vocab_size = 0;  // the model's; ids beyond it are an error. 0: not checked
+  int64_t seq_len = 0;
+  int64_t stride = 0;  // 0: random windows
+  WindowLabels labels = WindowLabels::kEveryToken;
+
+  // Tables.
+  std::string target{};                 // the label's column
+  std::string positive{}, negative{};   // values of a binary target
+  std::vector<std::string> features{};  // empty: all other numeric columns
+  int64_t classes = 0;                  // the model's; 1: a binary target as f32 0 and 1
+  std::vector<std::string>
+      class_names;  // the classes in the order of their ids; empty: from the data
+};
+
+struct LoadedData {
+  std::unique_ptr<Dataset> train;                  // null unless options.training
+  std::unique_ptr<Dataset> validation;             // null where none was asked for
+  std::shared_ptr<const Tokenizer> tokenizer;      // text; null for .bin without one
+  std::vector<std::string> features, class_names;  // tables
+};
+
+// Reads the data by its kind. Errors are one line that names the file: NotFound where it is not
+// there (with the nearest name), InvalidArgument where it is empty, too short or wrong.
+absl::StatusOr<LoadedData> LoadData(const DataOptions& options);
+
+// A kind of data is a file of its own that registers itself: TRAMA_DATA_KIND((DataKind{...})).
+struct DataKind {
+  std::string name;  // "text (.txt, .jsonl)": for the message where no kind fits
+  bool (*claims)(const DataOptions& options);
+  absl::StatusOr<LoadedData> (*load)(const DataOptions& options);
+  int priority = 0;  // of several that claim the data, the highest loads it
+};
+bool RegisterDataKind(const DataKind& kind);
+
+#define TRAMA_DATA_KIND(kind) \
+  static const bool trama_data_kind_registered_ [[maybe_unused]] = ::trama::RegisterDataKind(kind)
+
+// How many of `count` examples are trained on: the first part, int((1 - val_fraction) * count).
+int64_t TrainingPart(int64_t count, double val_fraction);
+
+}  // namespace trama

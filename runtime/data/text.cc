@@ -1,0 +1,114 @@
+#include "runtime/data/text.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+#include "runtime/formats/json.h"
+#include "runtime/formats/utf8.h"
+
+namespace trama {
+namespace {
+
+absl::Status At(const std::string& place, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(place, ": ", status.message()));
+}
+
+absl::StatusOr<std::vector<Document>> ReadFolder(const std::string& path) {
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(path));
+  std::vector<Document> documents;
+  for (const std::string& name : names) {
+    const std::string file = JoinPath(path, name);
+    if (ExtensionOf(name) != ".txt" || IsDirectory(file)) continue;
+    TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(file));
+    documents.push_back({std::move(text), file});
+  }
+  if (documents.empty())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": no .txt file in this directory"));
+  return documents;
+}
+
+absl::StatusOr<std::vector<Document>> ReadJsonLines(const std::string& path, int64_t limit) {
+  TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
+  std::vector<Document> documents;
+  std::string_view rest = content;
+  for (int64_t line = 1; !rest.empty(); ++line) {
+    const size_t end = rest.find('\n');
+    const std::string_view text = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (absl::StripAsciiWhitespace({text.data(), text.size()}).empty()) continue;
+    const std::string place = absl::StrCat(path, ":", line);
+    absl::StatusOr<Json> json = Json::Parse(text);
+    if (!json.ok()) return At(place, json.status());
+    absl::StatusOr<std::string> document = json->Get<std::string>("text");
+    if (!document.ok())
+      return absl::InvalidArgumentError(absl::StrCat(place, ": ", document.status().message()));
+    documents.push_back({*std::move(document), place});
+    if (limit > 0 && static_cast<int64_t>(documents.size()) == limit) break;
+  }
+  return documents;
+}
+
+bool NeedsLineFeed(const std::vector<Document>& documents, size_t i) {
+  return i + 1 < documents.size() && !absl::EndsWith(documents[i].text, "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int64_t limit) {
+  std::vector<Document> documents;
+  if (IsDirectory(path)) {
+    TRAMA_ASSIGN_OR_RETURN(documents, ReadFolder(path));
+  } else if (ExtensionOf(path) == ".jsonl") {
+    TRAMA_ASSIGN_OR_RETURN(documents, ReadJsonLines(path, limit));
+  } else {
+    TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+    documents.push_back({std::move(text), path});
+  }
+  for (const Document& document : documents)
+    if (!document.text.empty()) return documents;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": no text, the data is empty"));
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizerFor(const std::string& spec,
+                                                            std::vector<Document>& documents) {
+  std::vector<std::string> texts;
+  if (spec == "chars") {
+    bool line_feed = false;
+    for (size_t i = 0; i < documents.size(); ++i) {
+      if (const auto invalid = FindInvalidUtf8(documents[i].text))
+        return absl::InvalidArgumentError(
+            absl::StrCat(documents[i].place, ": byte ", *invalid, ": invalid UTF-8"));
+      line_feed |= NeedsLineFeed(documents, i);
+    }
+    for (Document& document : documents) texts.push_back(std::move(document.text));
+    if (line_feed) texts.push_back("\n");
+  }
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = MakeTokenizer(spec, texts);
+  if (!texts.empty())
+    for (size_t i = 0; i < documents.size(); ++i) documents[i].text = std::move(texts[i]);
+  return tokenizer;
+}
+
+absl::StatusOr<std::vector<int32_t>> EncodeDocuments(const std::vector<Document>& documents,
+                                                     const Tokenizer& tokenizer) {
+  const std::optional<int32_t> end_of_text = tokenizer.eos_id();
+  std::vector<int32_t> ids;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    absl::StatusOr<std::vector<int32_t>> encoded = tokenizer.Encode(documents[i].text);
+    if (!encoded.ok()) return At(documents[i].place, encoded.status());
+    if (ids.empty())
+      ids = *std::move(encoded);
+    else
+      ids.insert(ids.end(), encoded->begin(), encoded->end());
+    if (end_of_text && i + 1 < documents.size()) ids.push_back(*end_of_text);
+    if (end_of_text || !NeedsLineFeed(documents, i)) continue;
+    absl::StatusOr<std::vector<int32_t>> line_feed = tokenizer.Encode("\n");
+    if (!line_feed.ok()) return At(documents[i].place, line_feed.status());
+    ids.insert(ids.end(), line_feed->begin(), line_feed->end());
+  }
+  return ids;
+}
+
+}  // namespace trama
