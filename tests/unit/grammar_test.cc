@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/status_matchers.h"
+#include "tests/paths.h"
 
 namespace trama::text {
 namespace {

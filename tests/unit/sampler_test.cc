@@ -5,6 +5,7 @@
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
 #include "runtime/formats/json.h"
+#include "tests/paths.h"
 
 namespace trama {
 namespace {
@@ -37,7 +38,8 @@ TEST(SamplerTest, MatchesTheBooksDistributions) {
 }
 
 TEST(SamplerTest, MatchesPyTorchOnAModelsLogits) {
-  ASSERT_OK_AND_ASSIGN(const Json golden, Json::ParseFile(TRAMA_SOURCE_DIR "/tests/golden/sampling.json"));
+  ASSERT_OK_AND_ASSIGN(const Json golden,
+                       Json::ParseFile(TRAMA_SOURCE_DIR "/tests/golden/sampling.json"));
   ASSERT_OK_AND_ASSIGN(const auto values, golden.Get<std::vector<double>>("logits"));
   const std::vector<float> logits(values.begin(), values.end());
   ASSERT_EQ(golden.Find("cases")->array().size(), 5u);
