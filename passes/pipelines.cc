@@ -60,7 +60,10 @@ std::string LineOf(mlir::Location loc) {
 
 void BuildModelPipeline(mlir::OpPassManager& pm) {}
 
-void BuildProgramPipeline(mlir::OpPassManager& pm) {}
+void BuildProgramPipeline(mlir::OpPassManager& pm) {
+  pm.addPass(createAutodiff());
+  pm.addPass(createTrainStep());
+}
 
 void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device) {
   OutlineKernelsOptions outline;
