@@ -78,3 +78,18 @@ function(trama_test file)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 900)
 endfunction()
+
+# trama_backend(NAME SOURCES file... [MLIR] [LIBRARIES target...]): the plugin trama_backend_NAME.so.
+function(trama_backend name)
+  cmake_parse_arguments(arg "MLIR" "" "SOURCES;LIBRARIES" ${ARGN})
+  set(target trama_backend_${name})
+  add_library(${target} MODULE ${arg_SOURCES})
+  set_target_properties(${target} PROPERTIES
+    PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${TRAMA_PLUGIN_DIRECTORY}"
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_options(${target} PRIVATE -fno-exceptions)
+  target_link_libraries(${target} PRIVATE trama ${arg_LIBRARIES})
+  if(arg_MLIR)
+    target_link_libraries(${target} PRIVATE trama_mlir)
+  endif()
+endfunction()

@@ -10,17 +10,9 @@
 #include "backends/api/plan.pb.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/device_target.h"
 
 namespace trama {
-
-// What the compiler asks of a device, from its info().
-struct DeviceTarget {
-  bool compiles_bodies = true;       // kernels may hold more than one op
-  std::vector<std::string> anchors;  // composites it has its own code for: "matmul", "attention"
-  uint64_t alignment = 64;           // of buffers in a block, bytes
-  uint64_t max_block_bytes = UINT64_MAX;
-  uint64_t memory_bytes = UINT64_MAX;
-};
 
 struct CompileOptions {
   DeviceTarget device;

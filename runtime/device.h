@@ -1,0 +1,106 @@
+// Devices of backend plugins: C++ ownership over the C ABI of backends/api/plugin_api.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "backends/api/plan.pb.h"
+#include "passes/device_target.h"
+#include "runtime/registry.h"
+
+namespace trama {
+
+struct DeviceOptions {
+  std::string plugin_path;                       // more folders to look for plugins in, "DIR[:DIR]"
+  int device = 0;                                // which of the backend's devices
+  int threads = 0;                               // 0: all cores
+  std::string precision = {};                    // "f32", "bf16", "f64" or "" for the plan's types
+  std::string cache_dir = {};                    // for compiled kernels; "" lets the backend choose
+  std::map<std::string, std::string> more = {};  // any other option of the plugin
+};
+
+// A device's info(), parsed.
+struct DeviceInfo {
+  std::string backend;               // the plugin's name
+  std::string plugin_path;           // its file
+  std::string name;                  // the device: "Intel Xeon ..., AVX-512"
+  std::vector<std::string> kernels;  // kinds and ops it has; "*": it compiles any body
+  std::vector<std::string> features;
+  DeviceTarget target;  // what the compiler needs of it
+};
+
+namespace device_internal {
+struct Handle;
+}
+
+// Memory of a device. Keeps the device open.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer() { Free(); }
+
+  size_t size() const { return size_; }
+  // OutOfRange where the range is not inside the buffer.
+  absl::Status Write(size_t at, const void* src, size_t bytes);
+  absl::Status Read(size_t at, void* dst, size_t bytes) const;
+  void* Map() const;  // the memory if the host can address it, else null
+  TramaBuffer* handle() const { return handle_; }
+
+ private:
+  friend class Device;
+  void Free();
+  std::shared_ptr<device_internal::Handle> device_;
+  TramaBuffer* handle_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A plan loaded by a device. Keeps the device open.
+class Executable {
+ public:
+  Executable() = default;
+  Executable(Executable&& other) noexcept { *this = std::move(other); }
+  Executable& operator=(Executable&& other) noexcept;
+  ~Executable() { Unload(); }
+
+  // Starts program `program` of the plan over one buffer a block; Device::Wait waits for its end.
+  absl::Status Run(uint32_t program, absl::Span<const Buffer> blocks);
+  absl::Status Run(uint32_t program, absl::Span<TramaBuffer* const> blocks);
+  std::string Statistics() const;  // JSON
+
+ private:
+  friend class Device;
+  void Unload();
+  std::shared_ptr<device_internal::Handle> device_;
+  TramaExecutable* handle_ = nullptr;
+};
+
+class Device {
+ public:
+  // spec: a backend's name, or NAME:ARGS for one over others, as "check:reference,cpu". NotFound
+  // and FailedPrecondition as Registry::Find; whatever the plugin's open() says.
+  static absl::StatusOr<Device> Open(std::string_view spec, const DeviceOptions& options = {});
+
+  const DeviceInfo& info() const;
+  const DeviceTarget& target() const { return info().target; }
+
+  absl::StatusOr<Buffer> Alloc(size_t bytes);  // zero-filled
+  // One buffer a block of the plan, in order.
+  absl::StatusOr<std::vector<Buffer>> AllocBlocks(const plan::Plan& plan);
+  absl::StatusOr<Executable> Load(const plan::Plan& plan);
+  absl::Status Wait();
+
+ private:
+  explicit Device(std::shared_ptr<device_internal::Handle> handle) : handle_(std::move(handle)) {}
+  std::shared_ptr<device_internal::Handle> handle_;
+};
+
+}  // namespace trama

@@ -1,0 +1,96 @@
+#include "runtime/device.h"
+
+#include "base/status_matchers.h"
+#include "ir/dialect.h"
+#include "mlir/Parser/Parser.h"
+#include "passes/pipelines.h"
+
+namespace trama {
+namespace {
+
+// A plan of the functions of `text`, which is at level "model".
+absl::StatusOr<plan::Plan> PlanOf(const std::string& text, const DeviceTarget& target) {
+  mlir::MLIRContext context;
+  LoadDialects(context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  if (!module) return absl::InvalidArgumentError("does not parse");
+  CompileOptions options;
+  options.device = target;
+  return Compile(*module, options);
+}
+
+constexpr char kProgram[] = R"(
+  func.func @forward(
+      %x: tensor<2x3xf32> {trama.name = "x", trama.role = "input"},
+      %w: tensor<3x2xf32> {trama.name = "w", trama.role = "parameter"})
+      -> (tensor<2x2xf32> {trama.name = "y"}) {
+    %0 = trama.matmul %x, %w : tensor<2x3xf32>, tensor<3x2xf32>
+    %1 = trama.exp %0 : tensor<2x2xf32>
+    return %1 : tensor<2x2xf32>
+  })";
+
+const plan::Buffer& Find(const plan::Plan& plan, absl::string_view name) {
+  for (const plan::Buffer& buffer : plan.buffers())
+    if (buffer.name() == name) return buffer;
+  ADD_FAILURE() << "no buffer " << name;
+  return plan.buffers(0);
+}
+
+TEST(DeviceTest, ParsesInfo) {
+  ASSERT_OK_AND_ASSIGN(const Device device, Device::Open("reference"));
+  EXPECT_EQ(device.info().backend, "reference");
+  EXPECT_EQ(device.info().name, "interpreter");
+  EXPECT_TRUE(device.target().compiles_bodies);
+  EXPECT_EQ(device.target().alignment, 64);
+  EXPECT_GT(device.target().memory_bytes, 1 << 20);
+}
+
+TEST(DeviceTest, RunsAPlan) {
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("reference"));
+  ASSERT_OK_AND_ASSIGN(const plan::Plan plan, PlanOf(kProgram, device.target()));
+  ASSERT_OK_AND_ASSIGN(std::vector<Buffer> blocks, device.AllocBlocks(plan));
+  ASSERT_OK_AND_ASSIGN(Executable executable, device.Load(plan));
+  const float x[] = {1, 0, 0, 0, 1, 0}, w[] = {0, 1, 2, 3, 9, 9};
+  const plan::Buffer &bx = Find(plan, "x"), &bw = Find(plan, "w"), &by = Find(plan, "y");
+  ASSERT_OK(blocks[bx.block()].Write(bx.offset(), x, sizeof(x)));
+  ASSERT_OK(blocks[bw.block()].Write(bw.offset(), w, sizeof(w)));
+  ASSERT_OK(executable.Run(0, blocks));
+  ASSERT_OK(device.Wait());
+  float y[4];
+  ASSERT_OK(blocks[by.block()].Read(by.offset(), y, sizeof(y)));
+  EXPECT_THAT(
+      y, testing::ElementsAre(1, testing::FloatEq(std::exp(1.0f)), testing::FloatEq(std::exp(2.0f)),
+                              testing::FloatEq(std::exp(3.0f))));
+}
+
+TEST(DeviceTest, ErrorsCrossTheBoundary) {
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("reference"));
+  ASSERT_OK_AND_ASSIGN(Buffer buffer, device.Alloc(8));
+  char byte = 0;
+  EXPECT_THAT(buffer.Write(8, &byte, 1), StatusIs(absl::StatusCode::kOutOfRange, "8 bytes"));
+  EXPECT_THAT(buffer.Read(SIZE_MAX, &byte, 2), StatusIs(absl::StatusCode::kOutOfRange, ""));
+  EXPECT_THAT(device.Alloc(SIZE_MAX - 100),
+              StatusIs(absl::StatusCode::kResourceExhausted, "no memory"));
+  plan::Plan plan;
+  plan.add_kernels()->set_body("no MLIR");
+  EXPECT_THAT(device.Load(plan), StatusIs(absl::StatusCode::kInvalidArgument, "does not parse"));
+  ASSERT_OK_AND_ASSIGN(Executable executable, device.Load(plan::Plan()));
+  EXPECT_THAT(executable.Run(0, std::vector<Buffer>()), StatusIs(absl::StatusCode::kInvalidArgument, "no program 0"));
+}
+
+TEST(DeviceTest, BuffersAndExecutablesKeepTheDeviceOpen) {
+  Buffer kept;
+  {
+    ASSERT_OK_AND_ASSIGN(Device device, Device::Open("reference"));
+    ASSERT_OK_AND_ASSIGN(Buffer buffer, device.Alloc(4));
+    kept = std::move(buffer);
+  }
+  const int32_t seven = 7;
+  ASSERT_OK(kept.Write(0, &seven, 4));
+  int32_t read = 0;
+  ASSERT_OK(kept.Read(0, &read, 4));
+  EXPECT_EQ(read, 7);
+}
+
+}  // namespace
+}  // namespace trama
