@@ -37,12 +37,11 @@ struct DataOptions {
   WindowLabels labels = WindowLabels::kEveryToken;
 
   // Tables.
-  std::string target{};                 // the label's column
-  std::string positive{}, negative{};   // values of a binary target
-  std::vector<std::string> features{};  // empty: all other numeric columns
-  int64_t classes = 0;                  // the model's; 1: a binary target as f32 0 and 1
-  std::vector<std::string>
-      class_names;  // the classes in the order of their ids; empty: from the data
+  std::string target{};                    // the label's column
+  std::string positive{}, negative{};      // values of a binary target
+  std::vector<std::string> features{};     // empty: all other numeric columns
+  int64_t classes = 0;                     // the model's; 1: a binary target as f32 0 and 1
+  std::vector<std::string> class_names{};  // in the order of their ids; empty: from the data
 };
 
 struct LoadedData {

@@ -101,7 +101,7 @@ absl::Status RecoverDirectory(const std::string& path) {
       return FileError("restore", target, errno);
     }
   }
-  return RemoveStaleTemporaries(parent);
+  return RemoveStaleTemporaries(parent, FileNameOf(target));
 }
 
 }  // namespace trama

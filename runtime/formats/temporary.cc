@@ -7,7 +7,6 @@
 #include <random>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
@@ -25,10 +24,12 @@ std::string TemporaryNameFor(const std::string& path) {
                   absl::StrCat(".", FileNameOf(path), kMark, absl::Hex(number, absl::kZeroPad16)));
 }
 
-absl::Status RemoveStaleTemporaries(const std::string& directory) {
+absl::Status RemoveStaleTemporaries(const std::string& directory, const std::string& of) {
   TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
   for (const std::string& name : names) {
-    if (name[0] != '.' || !absl::StrContains(name, kMark)) continue;
+    const size_t mark = name.rfind(kMark);
+    if (name[0] != '.' || mark == std::string::npos) continue;
+    if (!of.empty() && name.substr(1, mark - 1) != of) continue;
     const std::string path = JoinPath(directory, name);
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) continue;

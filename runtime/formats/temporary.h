@@ -10,7 +10,8 @@ namespace trama {
 
 // A fresh name beside `path`: ".NAME.trama-tmp-RANDOM".
 std::string TemporaryNameFor(const std::string& path);
-// Removes from `directory` every temporary that no living process has locked.
-absl::Status RemoveStaleTemporaries(const std::string& directory);
+// Removes from `directory` every temporary that no living process has locked; with a name, only
+// those of that file or directory.
+absl::Status RemoveStaleTemporaries(const std::string& directory, const std::string& name = "");
 
 }  // namespace trama

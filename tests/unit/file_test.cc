@@ -136,6 +136,8 @@ TEST(TemporaryTest, RemovesWhatTheDeadLeftAndNothingElse) {
   ASSERT_EQ(status, 0);
   ASSERT_EQ(ListDirectory(dir.path())->size(), 2u);
   ASSERT_OK_AND_ASSIGN(auto living, DirectoryTransaction::Begin(dir / "d"));
+  ASSERT_OK(RemoveStaleTemporaries(dir.path(), "f"));
+  EXPECT_EQ(ListDirectory(dir.path())->size(), 2u);  // the directory's stays
   ASSERT_OK(RemoveStaleTemporaries(dir.path()));
   EXPECT_EQ(*ListDirectory(dir.path()), std::vector<std::string>{FileNameOf(living.path())});
 }
