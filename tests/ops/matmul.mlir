@@ -1,0 +1,103 @@
+// The batched matrix product.
+// RUN: split-file %s %t
+// RUN: trama-opt %t/accepts.mlir --canonicalize | FileCheck %t/accepts.mlir
+// RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
+// RUN: trama-opt %t/values.mlir --run-main=reference
+// RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+
+//--- accepts.mlir
+// CHECK-LABEL: func.func @flags
+// CHECK-NEXT: trama.matmul %arg0, %arg1 transposed : tensor<5x2x3xf32>, tensor<4x3xf32>
+// CHECK-NEXT: trama.matmul %arg0 transposed, %arg0 : tensor<5x2x3xf32>, tensor<5x2x3xf32>
+// CHECK-NEXT: return
+func.func @flags(%x: tensor<5x2x3xf32>, %w: tensor<4x3xf32>) -> (tensor<5x2x4xf32>, tensor<5x3x3xf32>) {
+  %t = trama.transpose %w permutation = [1, 0] : tensor<4x3xf32>
+  %0 = trama.matmul %x, %t : tensor<5x2x3xf32>, tensor<3x4xf32>
+  %s = trama.transpose %x permutation = [0, 2, 1] : tensor<5x2x3xf32>
+  %1 = trama.matmul %s, %x : tensor<5x3x2xf32>, tensor<5x2x3xf32>
+  return %0, %1 : tensor<5x2x4xf32>, tensor<5x3x3xf32>
+}
+
+// CHECK-LABEL: func.func @flag_of_transpose
+// CHECK-NEXT: trama.matmul %arg0, %arg0 transposed
+func.func @flag_of_transpose(%x: tensor<2x3xf32>) -> tensor<2x2xf32> {
+  %t = trama.transpose %x permutation = [1, 0] : tensor<2x3xf32>
+  %u = trama.transpose %x permutation = [1, 0] : tensor<2x3xf32>
+  %0 = trama.matmul %t transposed, %u : tensor<3x2xf32>, tensor<3x2xf32>
+  return %0 : tensor<2x2xf32>
+}
+
+// It moves a leading dimension too.
+// CHECK-LABEL: func.func @another_transpose
+// CHECK: trama.transpose
+func.func @another_transpose(%x: tensor<5x2x3xf32>, %w: tensor<2x4xf32>) -> tensor<3x5x4xf32> {
+  %t = trama.transpose %x permutation = [2, 0, 1] : tensor<5x2x3xf32>
+  %0 = trama.matmul %t, %w : tensor<3x5x2xf32>, tensor<2x4xf32>
+  return %0 : tensor<3x5x4xf32>
+}
+
+// CHECK-LABEL: func.func @repeated_matrix
+// CHECK-NEXT: trama.matmul %arg0, %arg1 : tensor<5x2x3xf32>, tensor<3x4xf32>
+func.func @repeated_matrix(%x: tensor<5x2x3xf32>, %w: tensor<3x4xf32>) -> tensor<5x2x4xf32> {
+  %b = trama.broadcast %w : tensor<3x4xf32> -> tensor<5x3x4xf32>
+  %0 = trama.matmul %x, %b : tensor<5x2x3xf32>, tensor<5x3x4xf32>
+  return %0 : tensor<5x2x4xf32>
+}
+
+//--- rejects.mlir
+func.func @rank(%x: tensor<3xf32>, %w: tensor<3x4xf32>) {
+  // expected-error@+1 {{'trama.matmul' op operands need two dimensions: 'tensor<3xf32>', 'tensor<3x4xf32>' (C1)}}
+  %y = trama.matmul %x, %w : tensor<3xf32>, tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @inner(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
+  // expected-error@+1 {{'trama.matmul' op inner sizes 3 and 4 of 'tensor<2x3xf32>' and 'tensor<3x4xf32>' transposed differ (C2)}}
+  %y = trama.matmul %x, %w transposed : tensor<2x3xf32>, tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @batch(%x: tensor<2x2x3xf32>, %w: tensor<5x3x4xf32>) {
+  // expected-error@+1 {{'trama.matmul' op leading dimensions of 'tensor<2x2x3xf32>' and 'tensor<5x3x4xf32>' do not broadcast}}
+  %y = trama.matmul %x, %w : tensor<2x2x3xf32>, tensor<5x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @types(%x: tensor<2x3xf32>, %w: tensor<3x4xf64>) {
+  // expected-error@+1 {{'trama.matmul' op element types differ: 'tensor<2x3xf32>', 'tensor<3x4xf64>'}}
+  %y = trama.matmul %x, %w : tensor<2x3xf32>, tensor<3x4xf64>
+  return
+}
+
+//--- values.mlir
+func.func @main() {
+  %c1 = trama.constant dense<[[1.0, 2.0, -1.0], [0.5, 3.0, 2.0]]> : tensor<2x3xf32>
+  %c2 = trama.constant dense<[[2.0, 1.0], [0.0, -1.0], [4.0, 0.25]]> : tensor<3x2xf32>
+  %c3 = trama.constant dense<[[1.0, 0.5], [2.0, 3.0], [-1.0, 2.0]]> : tensor<3x2xf32>
+  %c4 = trama.constant dense<[[2.0, 0.0, 4.0], [1.0, -1.0, 0.25]]> : tensor<2x3xf32>
+  %y5 = trama.matmul %c1, %c2 : tensor<2x3xf32>, tensor<3x2xf32>
+  %c6 = trama.constant dense<[[-2.0, -1.25], [9.0, -2.0]]> : tensor<2x2xf32>
+  trama.check_close %y5, %c6 : tensor<2x2xf32>, tensor<2x2xf32>
+  %y7 = trama.matmul %c1, %c4 transposed : tensor<2x3xf32>, tensor<2x3xf32>
+  %c8 = trama.constant dense<[[-2.0, -1.25], [9.0, -2.0]]> : tensor<2x2xf32>
+  trama.check_close %y7, %c8 : tensor<2x2xf32>, tensor<2x2xf32>
+  %y9 = trama.matmul %c3 transposed, %c2 : tensor<3x2xf32>, tensor<3x2xf32>
+  %c10 = trama.constant dense<[[-2.0, -1.25], [9.0, -2.0]]> : tensor<2x2xf32>
+  trama.check_close %y9, %c10 : tensor<2x2xf32>, tensor<2x2xf32>
+  %y11 = trama.matmul %c3 transposed, %c4 transposed : tensor<3x2xf32>, tensor<2x3xf32>
+  %c12 = trama.constant dense<[[-2.0, -1.25], [9.0, -2.0]]> : tensor<2x2xf32>
+  trama.check_close %y11, %c12 : tensor<2x2xf32>, tensor<2x2xf32>
+  // Leading dimensions broadcast: [2, 1] against [3].
+  %c13 = trama.constant dense<[[[[1.0, 2.0, -1.0], [0.5, 3.0, 2.0]]], [[[2.0, 4.0, -2.0], [1.0, 6.0, 4.0]]]]> : tensor<2x1x2x3xf32>
+  %c14 = trama.constant dense<[[[2.0, 1.0], [0.0, -1.0], [4.0, 0.25]], [[-2.0, -1.0], [-0.0, 1.0], [-4.0, -0.25]], [[6.0, 3.0], [0.0, -3.0], [12.0, 0.75]]]> : tensor<3x3x2xf32>
+  %y15 = trama.matmul %c13, %c14 : tensor<2x1x2x3xf32>, tensor<3x3x2xf32>
+  %c16 = trama.constant dense<[[[[-2.0, -1.25], [9.0, -2.0]], [[2.0, 1.25], [-9.0, 2.0]], [[-6.0, -3.75], [27.0, -6.0]]], [[[-4.0, -2.5], [18.0, -4.0]], [[4.0, 2.5], [-18.0, 4.0]], [[-12.0, -7.5], [54.0, -12.0]]]]> : tensor<2x3x2x2xf32>
+  trama.check_close %y15, %c16 : tensor<2x3x2x2xf32>, tensor<2x3x2x2xf32>
+  return
+}
