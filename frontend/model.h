@@ -24,6 +24,10 @@ struct TensorSpec {
 };
 
 using Tensors = std::map<std::string, Tensor>;
+// The input of that name; an error of the trace where it is absent.
+Tensor Required(const Tensors& inputs, const std::string& name, Loc loc = Loc::current());
+// The same, empty where it is absent.
+Tensor Given(const Tensors& inputs, const std::string& name);
 
 struct ForwardOptions {
   bool hidden_states = false;  // also hidden_states.N and final_norm

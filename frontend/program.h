@@ -23,7 +23,9 @@ enum class ProgramKind {
 
 enum class OptimizerKind { kSgd, kMomentum, kAdam, kAdamW };
 
-// torch.optim's formulas and defaults; lr arrives at run time.
+// torch.optim's formulas and defaults; lr arrives at run time. In the IR trama.optimizer = {kind =
+// "sgd" | "momentum" | "adam" | "adamw", beta1, beta2, eps, momentum, weight_decay, clip_norm:
+// f64}.
 struct OptimizerConfig {
   OptimizerKind kind = OptimizerKind::kAdamW;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
