@@ -67,11 +67,8 @@ class Call {
   Recorder* recorder_;
 };
 
-inline bool IsFloat(mlir::Value value) {
-  return mlir::isa<mlir::FloatType>(TypeOf(value).getElementType());
-}
 inline bool IsBool(mlir::Value value) { return TypeOf(value).getElementType().isInteger(1); }
-inline Shape ShapeOf(mlir::Value value) {
+inline Shape DimsOf(mlir::Value value) {
   const llvm::ArrayRef<int64_t> shape = TypeOf(value).getShape();
   return {shape.begin(), shape.end()};
 }

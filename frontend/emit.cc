@@ -147,7 +147,7 @@ mlir::Location Recorder::Location(const Loc& loc) {
   return mlir::FileLineColLoc::get(builder_.getStringAttr(FileName(loc)), loc.line(), loc.column());
 }
 
-DType DTypeOf(mlir::Type element) {
+DType Recorder::DTypeOf(mlir::Type element) {
   if (element.isF64()) return DType::kF64;
   if (element.isBF16()) return DType::kBF16;
   if (element.isF16()) return DType::kF16;

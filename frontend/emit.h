@@ -10,6 +10,7 @@
 #include "frontend/program.h"
 #include "frontend/tensor.h"
 #include "ir/dialect.h"
+#include "ir/infer_util.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -65,6 +66,7 @@ class Recorder {
   }
 
   mlir::Type ElementType(DType dtype);
+  static DType DTypeOf(mlir::Type element);
   mlir::RankedTensorType TensorType(DType dtype, const Shape& shape) {
     return mlir::RankedTensorType::get(shape, ElementType(dtype));
   }
@@ -97,11 +99,7 @@ class Recorder {
   Recorder* outer_;  // of this thread, before
 };
 
-DType DTypeOf(mlir::Type element);
 // "tensor<2x5xf32>"
 std::string Describe(mlir::Value value);
-inline mlir::RankedTensorType TypeOf(mlir::Value value) {
-  return mlir::cast<mlir::RankedTensorType>(value.getType());
-}
 
 }  // namespace trama

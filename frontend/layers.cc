@@ -18,7 +18,7 @@ bool SameFloats(Call& call, std::initializer_list<mlir::Value> values) {
 // lhs rhs, or lhs rhs^T, of two or more dimensions.
 Tensor Product(Call& call, mlir::Value lhs, mlir::Value rhs, bool transpose_rhs) {
   if (!SameFloats(call, {lhs, rhs})) return {};
-  const Shape a = ShapeOf(lhs), b = ShapeOf(rhs);
+  const Shape a = DimsOf(lhs), b = DimsOf(rhs);
   if (a.back() != b[b.size() - (transpose_rhs ? 1 : 2)])
     return call.Fail(absl::StrCat("inner sizes of ", ToString(a), " and ", ToString(b),
                                   transpose_rhs ? " transposed" : "", " disagree"));
@@ -85,8 +85,8 @@ Tensor layer_norm(Tensor tensor, Tensor weight, Tensor bias, double eps, Loc loc
   Call call("layer_norm", loc);
   mlir::Value x = call.UseFloat(tensor), w = call.Use(weight), b = call.Use(bias);
   if (!x || !w || !b || !SameFloats(call, {x, w, b})) return {};
-  const Shape shape = ShapeOf(x);
-  if (shape.empty() || ShapeOf(w) != Shape{shape.back()} || ShapeOf(b) != Shape{shape.back()})
+  const Shape shape = DimsOf(x);
+  if (shape.empty() || DimsOf(w) != Shape{shape.back()} || DimsOf(b) != Shape{shape.back()})
     return call.Fail(absl::StrCat("weight ", Describe(w), " and bias ", Describe(b),
                                   " are not of the last dim of x: ", Describe(x)));
   if (shape.back() == 0)
@@ -120,7 +120,7 @@ Tensor gather(Tensor tensor, int64_t dim, Tensor index, Loc loc) {
   if (!x || !i) return {};
   std::optional<int64_t> at = call.Dim(dim, x);
   if (!at) return {};
-  Shape a = ShapeOf(x), b = ShapeOf(i);
+  Shape a = DimsOf(x), b = DimsOf(i);
   if (a.size() == b.size()) a[*at] = b[*at];
   if (a != b)
     return call.Fail(absl::StrCat("index ", Describe(i), " differs from x: ", Describe(x),
@@ -134,7 +134,7 @@ Tensor one_hot(Tensor ids, int64_t num_classes, DType dtype, Loc loc) {
   mlir::Value index = call.UseInteger(ids, "ids");
   if (!index) return {};
   if (num_classes < 1) return call.Fail(absl::StrCat(num_classes, " classes"));
-  Tensor classes = arange(num_classes, DTypeOf(TypeOf(index).getElementType()), loc);
+  Tensor classes = arange(num_classes, Recorder::DTypeOf(TypeOf(index).getElementType()), loc);
   return to(eq(Operand(unsqueeze(ids, -1, loc), loc), Operand(classes, loc)), dtype, loc);
 }
 

@@ -20,7 +20,7 @@ mlir::RankedTensorType WithShape(mlir::Value x, const Shape& shape) {
 }
 
 Tensor Reshape(Call& call, mlir::Value x, const Shape& shape, uint64_t axes) {
-  if (ShapeOf(x) == shape && call.axes(x) == axes) return call.Wrap(x);
+  if (DimsOf(x) == shape && call.axes(x) == axes) return call.Wrap(x);
   return call.Make<ReshapeOp>(axes, WithShape(x, shape), x);
 }
 
@@ -73,7 +73,7 @@ Tensor reshape(Tensor tensor, const Sizes& sizes, Loc loc) {
   if (!x) return {};
   std::optional<Shape> shape = Resolve(sizes, TypeOf(x).getNumElements());
   if (!shape) return call.Fail(absl::StrCat(Describe(x), " does not fit ", Text(sizes)));
-  return Reshape(call, x, *shape, ReshapedAxes(call.axes(x), ShapeOf(x), *shape, sizes));
+  return Reshape(call, x, *shape, ReshapedAxes(call.axes(x), DimsOf(x), *shape, sizes));
 }
 
 Tensor flatten(Tensor tensor, int64_t start_dim, int64_t end_dim, Loc loc) {
@@ -86,7 +86,7 @@ Tensor flatten(Tensor tensor, int64_t start_dim, int64_t end_dim, Loc loc) {
   if (*start > *end)
     return call.Fail(absl::StrCat("dim ", start_dim, " comes after dim ", end_dim));
   if (*start == *end) return tensor;
-  Shape shape = ShapeOf(x);
+  Shape shape = DimsOf(x);
   int64_t merged = 1;
   for (int64_t d = *start; d <= *end; ++d) merged *= shape[d];
   shape.erase(shape.begin() + *start + 1, shape.begin() + *end + 1);
@@ -103,7 +103,7 @@ Tensor unflatten(Tensor tensor, int64_t dim, const Sizes& sizes, Loc loc) {
   std::optional<Shape> parts = Resolve(sizes, TypeOf(x).getDimSize(*at));
   if (!parts)
     return call.Fail(absl::StrCat("dim ", dim, " of ", Describe(x), " does not fit ", Text(sizes)));
-  Shape shape = ShapeOf(x);
+  Shape shape = DimsOf(x);
   shape.erase(shape.begin() + *at);
   shape.insert(shape.begin() + *at, parts->begin(), parts->end());
   uint64_t axes = 0;
@@ -119,7 +119,7 @@ Tensor squeeze(Tensor tensor, int64_t dim, Loc loc) {
   std::optional<int64_t> at = call.Dim(dim, x);
   if (!at) return {};
   if (TypeOf(x).getDimSize(*at) != 1) return tensor;
-  Shape shape = ShapeOf(x);
+  Shape shape = DimsOf(x);
   shape.erase(shape.begin() + *at);
   return Reshape(call, x, shape, Replaced(call.axes(x), *at, 1, 0, 0));
 }
@@ -130,7 +130,7 @@ Tensor unsqueeze(Tensor tensor, int64_t dim, Loc loc) {
   if (!x) return {};
   std::optional<int64_t> at = NormalizeDim(dim, TypeOf(x).getRank() + 1);
   if (!at) return call.Fail(absl::StrCat("dim ", dim, " is out of range for x: ", Describe(x)));
-  Shape shape = ShapeOf(x);
+  Shape shape = DimsOf(x);
   shape.insert(shape.begin() + *at, 1);
   return Reshape(call, x, shape, Replaced(call.axes(x), *at, 0, 1, 0));
 }
@@ -181,7 +181,7 @@ Tensor expand(Tensor tensor, const Sizes& sizes, Loc loc) {
   }
   if (Broadcast(TypeOf(x).getShape(), shape) != shape)
     return call.Fail(absl::StrCat(Describe(x), " does not expand to ", Text(sizes)));
-  if (shape == ShapeOf(x)) return tensor;
+  if (shape == DimsOf(x)) return tensor;
   return call.Make<BroadcastOp>(axes, WithShape(x, shape), x);
 }
 
@@ -196,7 +196,7 @@ Tensor slice(Tensor tensor, int64_t dim, int64_t start, int64_t end, int64_t ste
   auto bound = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   const int64_t from = bound(start), to = std::max(from, bound(end));
   if (from == 0 && to == size && step == 1) return tensor;
-  Shape shape = ShapeOf(x), starts(shape.size(), 0), strides(shape.size(), 1);
+  Shape shape = DimsOf(x), starts(shape.size(), 0), strides(shape.size(), 1);
   shape[*at] = (to - from + step - 1) / step;
   starts[*at] = from;
   strides[*at] = step;
@@ -228,7 +228,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim, Loc loc) {
   if (!at) return {};
   uint64_t axes = 0;
   for (mlir::Value x : xs) {
-    Shape a = ShapeOf(xs[0]), b = ShapeOf(x);
+    Shape a = DimsOf(xs[0]), b = DimsOf(x);
     if (a.size() == b.size()) a[*at] = b[*at];
     if (a != b || TypeOf(x).getElementType() != TypeOf(xs[0]).getElementType())
       return call.Fail(

@@ -17,7 +17,7 @@ Tensor MeanLoss(Call& call, Tensor x) {
 bool SameShapes(Call& call, Tensor& x, Tensor& target) {
   mlir::Value a = call.UseFloat(x), b = call.Use(target);
   if (!a || !b) return false;
-  if (ShapeOf(a) != ShapeOf(b)) {
+  if (DimsOf(a) != DimsOf(b)) {
     call.Fail(absl::StrCat(Describe(a), " and the target ", Describe(b), " differ in shape"));
     return false;
   }
@@ -32,7 +32,7 @@ Tensor cross_entropy(Tensor logits, Tensor targets, int64_t ignore_index, double
   Call call("cross_entropy", loc);
   mlir::Value x = call.UseFloat(logits), ids = call.UseInteger(targets, "targets");
   if (!x || !ids) return {};
-  if (TypeOf(x).getRank() != 2 || ShapeOf(ids) != Shape{TypeOf(x).getDimSize(0)})
+  if (TypeOf(x).getRank() != 2 || DimsOf(ids) != Shape{TypeOf(x).getDimSize(0)})
     return call.Fail(absl::StrCat("wants logits [N, C] and targets [N], not ", Describe(x), " and ",
                                   Describe(ids)));
   if (!(label_smoothing >= 0 && label_smoothing <= 1))

@@ -170,7 +170,7 @@ Tensor masked_fill(Tensor x, Tensor mask, double value, Loc loc) {
   Call call("masked_fill", loc);
   mlir::Value v = call.Use(x), m = call.UseBool(mask, "mask");
   if (!v || !m) return {};
-  if (Broadcast(TypeOf(v).getShape(), TypeOf(m).getShape()) != ShapeOf(v))
+  if (Broadcast(TypeOf(v).getShape(), TypeOf(m).getShape()) != DimsOf(v))
     return call.Fail(absl::StrCat("mask ", Describe(m), " does not broadcast to x: ", Describe(v)));
   return where(mask, Operand(value, loc), Operand(x, loc));
 }

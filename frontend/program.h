@@ -37,12 +37,12 @@ struct OptimizerConfig {
 struct Program {
   std::string name;  // unique in a session: "forward", "train_step", "train_step.b4"
   ProgramKind kind = ProgramKind::kForward;
-  std::vector<TensorSpec> inputs;
-  ForwardOptions options;
-  OptimizerConfig optimizer;           // train_step and apply
-  std::vector<std::string> trainable;  // parameters that are trained; empty: all
-  bool training = false;               // dropout is on
-  int64_t cache_capacity = 0;          // decode: keys a cache holds
+  std::vector<TensorSpec> inputs = {};
+  ForwardOptions options = {};
+  OptimizerConfig optimizer = {};           // train_step and apply
+  std::vector<std::string> trainable = {};  // parameters that are trained; empty: all
+  bool training = false;                    // dropout is on
+  int64_t cache_capacity = 0;               // decode: keys a cache holds
 };
 
 // The traced programs: an MLIR module and the context it lives in.

@@ -15,13 +15,13 @@ mlir::Value Known(const Tensor& tensor) {
 
 DType Tensor::dtype() const {
   mlir::Value x = Known(*this);
-  return x ? DTypeOf(TypeOf(x).getElementType()) : DType::kF32;
+  return x ? Recorder::DTypeOf(TypeOf(x).getElementType()) : DType::kF32;
 }
 
 Shape Tensor::shape() const {
   if (parameter_) return parameter_->shape();
   mlir::Value x = Known(*this);
-  return x ? ShapeOf(x) : Shape{};
+  return x ? DimsOf(x) : Shape{};
 }
 
 int64_t Tensor::dim() const { return static_cast<int64_t>(shape().size()); }
