@@ -18,10 +18,53 @@ SmallVector<int64_t> RowMajor(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-// The strides of `to` when elements of shape `from` with `strides` are taken in row-major order;
-// nullopt where some dimension of `to` has no single stride.
-std::optional<SmallVector<int64_t>> Reshaped(ArrayRef<int64_t> from, ArrayRef<int64_t> strides,
-                                             ArrayRef<int64_t> to) {
+// Inverts one view step: from the view of the op's result to that of its operand.
+struct Step {
+  Value operand;
+  // Index map: operand element = offset + sum over result dims of i_d * strides_d.
+  int64_t offset = 0;
+  SmallVector<int64_t> strides;
+};
+
+std::optional<Step> OneStep(Value value, ArrayRef<int64_t> base) {
+  // `base`: the strides of the operand's dimensions.
+  mlir::Operation* op = value.getDefiningOp();
+  if (auto transpose = mlir::dyn_cast_or_null<TransposeOp>(op)) {
+    Step step{transpose.getX(), 0, {}};
+    for (int64_t dim : transpose.getPermutation()) step.strides.push_back(base[dim]);
+    return step;
+  }
+  if (auto slice = mlir::dyn_cast_or_null<SliceOp>(op)) {
+    Step step{slice.getX(), 0, {}};
+    for (auto [dim, stride] : llvm::enumerate(base)) {
+      step.offset += slice.getStarts()[dim] * stride;
+      step.strides.push_back(slice.getStrides()[dim] * stride);
+    }
+    return step;
+  }
+  if (auto broadcast = mlir::dyn_cast_or_null<BroadcastOp>(op)) {
+    ArrayRef<int64_t> from = ShapeOf(broadcast.getX()), to = ShapeOf(value);
+    Step step{broadcast.getX(), 0, SmallVector<int64_t>(to.size(), 0)};
+    for (size_t d = 0; d < from.size(); ++d)
+      step.strides[to.size() - from.size() + d] = from[d] == 1 ? 0 : base[d];
+    return step;
+  }
+  if (auto reshape = mlir::dyn_cast_or_null<ReshapeOp>(op)) {
+    auto strides = ReshapeStrides(ShapeOf(reshape.getX()), base, ShapeOf(value));
+    if (!strides) return std::nullopt;
+    return Step{reshape.getX(), 0, *strides};
+  }
+  return std::nullopt;
+}
+
+bool IsView(mlir::Operation* op) {
+  return op && mlir::isa<TransposeOp, SliceOp, BroadcastOp, ReshapeOp>(op);
+}
+}  // namespace
+
+std::optional<SmallVector<int64_t>> ReshapeStrides(ArrayRef<int64_t> from,
+                                                   ArrayRef<int64_t> strides,
+                                                   ArrayRef<int64_t> to) {
   SmallVector<int64_t> result(to.size(), 0);
   size_t i = 0, j = 0;
   while (i < from.size() || j < to.size()) {
@@ -63,50 +106,6 @@ std::optional<SmallVector<int64_t>> Reshaped(ArrayRef<int64_t> from, ArrayRef<in
   }
   return result;
 }
-
-// Inverts one view step: from the view of the op's result to that of its operand.
-struct Step {
-  Value operand;
-  // Index map: operand element = offset + sum over result dims of i_d * strides_d.
-  int64_t offset = 0;
-  SmallVector<int64_t> strides;
-};
-
-std::optional<Step> OneStep(Value value, ArrayRef<int64_t> base) {
-  // `base`: the strides of the operand's dimensions.
-  mlir::Operation* op = value.getDefiningOp();
-  if (auto transpose = mlir::dyn_cast_or_null<TransposeOp>(op)) {
-    Step step{transpose.getX(), 0, {}};
-    for (int64_t dim : transpose.getPermutation()) step.strides.push_back(base[dim]);
-    return step;
-  }
-  if (auto slice = mlir::dyn_cast_or_null<SliceOp>(op)) {
-    Step step{slice.getX(), 0, {}};
-    for (auto [dim, stride] : llvm::enumerate(base)) {
-      step.offset += slice.getStarts()[dim] * stride;
-      step.strides.push_back(slice.getStrides()[dim] * stride);
-    }
-    return step;
-  }
-  if (auto broadcast = mlir::dyn_cast_or_null<BroadcastOp>(op)) {
-    ArrayRef<int64_t> from = ShapeOf(broadcast.getX()), to = ShapeOf(value);
-    Step step{broadcast.getX(), 0, SmallVector<int64_t>(to.size(), 0)};
-    for (size_t d = 0; d < from.size(); ++d)
-      step.strides[to.size() - from.size() + d] = from[d] == 1 ? 0 : base[d];
-    return step;
-  }
-  if (auto reshape = mlir::dyn_cast_or_null<ReshapeOp>(op)) {
-    auto strides = Reshaped(ShapeOf(reshape.getX()), base, ShapeOf(value));
-    if (!strides) return std::nullopt;
-    return Step{reshape.getX(), 0, *strides};
-  }
-  return std::nullopt;
-}
-
-bool IsView(mlir::Operation* op) {
-  return op && mlir::isa<TransposeOp, SliceOp, BroadcastOp, ReshapeOp>(op);
-}
-}  // namespace
 
 StridedView ReadView(Value value) {
   // Walk up while the whole chain stays strided: compose from the outermost operand downwards, so
@@ -157,7 +156,7 @@ StridedView WriteView(Value value) {
         }
         view.offset += before * view.strides[concat.getDim()];
       } else {
-        auto strides = Reshaped(ShapeOf(values[i + 1]), view.strides, shape);
+        auto strides = ReshapeStrides(ShapeOf(values[i + 1]), view.strides, shape);
         strided = strides.has_value();
         if (strided) view.strides = *strides;
       }

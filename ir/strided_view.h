@@ -15,6 +15,12 @@ struct StridedView {
   llvm::SmallVector<int64_t> strides;  // in elements, one a dimension of the value; 0: broadcast
 };
 
+// The strides of shape `to` over elements that shape `from` has with `strides`, in row-major order;
+// nullopt where some dimension of `to` has no single stride.
+std::optional<llvm::SmallVector<int64_t>> ReshapeStrides(llvm::ArrayRef<int64_t> from,
+                                                         llvm::ArrayRef<int64_t> strides,
+                                                         llvm::ArrayRef<int64_t> to);
+
 // Where `value` is read from: through view ops up to a block argument or another op's result.
 // Always gives a view; the root is `value` itself where the last step is not a view or, as a
 // reshape of a transpose, is not one stride a dimension.

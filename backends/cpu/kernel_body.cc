@@ -1,0 +1,291 @@
+#include "backends/cpu/kernel_body.h"
+
+#include "absl/strings/str_cat.h"
+#include "backends/codegen/pointwise.h"
+#include "base/status_macros.h"
+#include "ir/strided_view.h"
+#include "mlir/IR/Matchers.h"
+
+namespace trama::cpu {
+namespace {
+
+absl::Status Unsupported(mlir::Operation* op, absl::string_view why) {
+  return absl::UnimplementedError(absl::StrCat(op->getName().getStringRef().str(), ": ", why));
+}
+
+// The splat constant that `value` is a view of.
+mlir::DenseElementsAttr SplatConstant(Value value) {
+  while (mlir::Operation* op = value.getDefiningOp()) {
+    mlir::DenseElementsAttr attr;
+    if (mlir::matchPattern(value, mlir::m_Constant(&attr)))
+      return attr.isSplat() ? attr : mlir::DenseElementsAttr();
+    if (!op->hasTrait<OpTrait::View>()) break;
+    value = op->getOperand(0);
+  }
+  return {};
+}
+
+bool IsTranscendental(mlir::Operation* op) {
+  return mlir::isa<ExpOp, LogOp, SqrtOp, RsqrtOp, TanhOp, SigmoidOp, ErfOp, SinOp, CosOp, GeluOp,
+                   GeluGradOp, PowOp, DivOp>(op);
+}
+
+absl::Status CollectOutputs(Value value, Access to, SmallVector<Output>& outputs) {
+  mlir::Operation* op = value.getDefiningOp();
+  if (auto transpose = mlir::dyn_cast_or_null<TransposeOp>(op)) {
+    Access from = to;
+    for (auto [d, dim] : llvm::enumerate(transpose.getPermutation()))
+      from.strides[dim] = to.strides[d];
+    return CollectOutputs(transpose.getX(), from, outputs);
+  }
+  if (auto reshape = mlir::dyn_cast_or_null<ReshapeOp>(op)) {
+    auto strides = ReshapeStrides(ShapeOf(value), to.strides, ShapeOf(reshape.getX()));
+    if (!strides) return Unsupported(op, "a result that is not one stride a dimension");
+    return CollectOutputs(reshape.getX(), {to.buffer, to.offset, *strides}, outputs);
+  }
+  if (auto concat = mlir::dyn_cast_or_null<ConcatOp>(op)) {
+    for (Value operand : concat.getXs()) {
+      TRAMA_RETURN_IF_ERROR(CollectOutputs(operand, to, outputs));
+      to.offset += ShapeOf(operand)[concat.getDim()] * to.strides[concat.getDim()];
+    }
+    return absl::OkStatus();
+  }
+  outputs.push_back({value, std::move(to)});
+  return absl::OkStatus();
+}
+
+// `strides` over `from` for an index space `to` that `from` broadcasts to.
+SmallVector<int64_t> BroadcastStrides(ArrayRef<int64_t> from, ArrayRef<int64_t> strides,
+                                      ArrayRef<int64_t> to) {
+  SmallVector<int64_t> result(to.size(), 0);
+  for (size_t d = 0; d < from.size(); ++d)
+    if (from[d] != 1) result[to.size() - from.size() + d] = strides[d];
+  return result;
+}
+}  // namespace
+
+ArrayRef<int64_t> ShapeOf(Value value) {
+  return mlir::cast<mlir::RankedTensorType>(value.getType()).getShape();
+}
+
+absl::StatusOr<Access> ReadAccess(Value value) {
+  StridedView view = ReadView(value);
+  auto argument = mlir::dyn_cast<mlir::BlockArgument>(view.root);
+  if (!argument) return Unsupported(view.root.getDefiningOp(), "an operand that is computed");
+  return Access{argument.getArgNumber(), view.offset, view.strides};
+}
+
+absl::StatusOr<SmallVector<Output>> FindOutputs(mlir::func::FuncOp body) {
+  SmallVector<Output> outputs;
+  for (auto [i, value] : llvm::enumerate(body.front().getTerminator()->getOperands())) {
+    Access to{static_cast<int64_t>(body.getNumArguments() + i), 0, {}};
+    to.strides.assign(ShapeOf(value).size(), 1);
+    for (size_t d = to.strides.size(); d-- > 1;)
+      to.strides[d - 1] = to.strides[d] * ShapeOf(value)[d];
+    TRAMA_RETURN_IF_ERROR(CollectOutputs(value, std::move(to), outputs));
+  }
+  for (const Output& output : outputs)
+    if (!output.value.getDefiningOp())
+      return absl::UnimplementedError("a kernel that returns its operand");
+  return outputs;
+}
+
+absl::StatusOr<SmallVector<SmallVector<Access>>> OutputsOf(mlir::func::FuncOp body,
+                                                           ValueRange values) {
+  TRAMA_ASSIGN_OR_RETURN(SmallVector<Output> outputs, FindOutputs(body));
+  SmallVector<SmallVector<Access>> result(values.size());
+  for (const Output& output : outputs) {
+    auto found = llvm::find(values, output.value);
+    if (found == values.end()) return Unsupported(output.value.getDefiningOp(), "an epilogue");
+    result[found - values.begin()].push_back(output.to);
+  }
+  return result;
+}
+
+SmallVector<Value> FlatBuffers(Builder& b, const codegen::PhaseArguments& arguments) {
+  SmallVector<Value> buffers;
+  for (Value memref : arguments.operands) buffers.push_back(b.Flat(memref));
+  for (Value memref : arguments.results) buffers.push_back(b.Flat(memref));
+  return buffers;
+}
+
+Value ElementIndex(Builder& b, const Access& access, ValueRange at) {
+  Value index;
+  for (auto [i, stride] : llvm::zip_equal(at, access.strides)) {
+    if (stride == 0) continue;
+    Value term = b.Mul(i, stride);
+    index = index ? b.Add(index, term) : term;
+  }
+  return index ? b.Add(index, access.offset) : b.Index(access.offset);
+}
+
+Value LoadLanes(Builder& b, ArrayRef<Value> buffers, const Access& access, ValueRange at,
+                int64_t live) {
+  Value buffer = buffers[access.buffer], index = ElementIndex(b, access, at), value;
+  const int64_t stride = access.strides.back();
+  mlir::Type element = mlir::cast<mlir::MemRefType>(buffer.getType()).getElementType();
+  if (stride == 0) {
+    value = b.Broadcast(b.Load(buffer, index));
+  } else if (stride == 1) {
+    value = live == b.lanes ? b.LoadVector(buffer, index)
+                            : b.LoadMasked(buffer, index, b.Mask(b.Index(live)));
+  } else {
+    SmallVector<Value> lanes;
+    for (int64_t l = 0; l < b.lanes; ++l)
+      lanes.push_back(b.Load(buffer, b.Add(index, std::min(l, live - 1) * stride)));
+    value = mlir::vector::FromElementsOp::create(b, b.Vector(b.lanes, element), lanes);
+  }
+  if (!element.isInteger(8)) return value;
+  return b.Compare(mlir::arith::CmpIPredicate::ne, value, b.IntConstant(value.getType(), 0));
+}
+
+void StoreLanes(Builder& b, Value vector, ArrayRef<Value> buffers, const Access& access,
+                ValueRange at, int64_t live) {
+  Value buffer = buffers[access.buffer], index = ElementIndex(b, access, at);
+  const int64_t stride = access.strides.back();
+  if (mlir::getElementTypeOrSelf(vector).isInteger(1))
+    vector = mlir::arith::ExtUIOp::create(b, b.Vector(b.lanes, b.Int(8)), vector);
+  if (stride == 1) {
+    if (live == b.lanes)
+      b.StoreVector(vector, buffer, index);
+    else
+      b.StoreMasked(vector, buffer, index, b.Mask(b.Index(live)));
+    return;
+  }
+  for (int64_t l = 0; l < live; ++l)
+    b.Store(mlir::vector::ExtractOp::create(b, vector, l), buffer, b.Add(index, l * stride));
+}
+
+// ---------------------------------------------------------------- Epilogue
+
+absl::StatusOr<Epilogue> Epilogue::Create(mlir::func::FuncOp body, Value anchor) {
+  Epilogue epilogue;
+  epilogue.anchor_ = anchor;
+  TRAMA_ASSIGN_OR_RETURN(epilogue.outputs_, FindOutputs(body));
+  for (Output& output : epilogue.outputs_) {
+    TRAMA_RETURN_IF_ERROR(epilogue.Visit(output.value));
+    TRAMA_ASSIGN_OR_RETURN(output.to.strides, epilogue.PullBack(output.value, output.to.strides));
+  }
+  return epilogue;
+}
+
+bool Epilogue::DependsOnAnchor(Value value) const {
+  if (value == anchor_) return true;
+  mlir::Operation* op = value.getDefiningOp();
+  return op && llvm::any_of(op->getOperands(), [&](Value v) { return DependsOnAnchor(v); });
+}
+
+absl::Status Epilogue::Visit(Value value) {
+  if (value == anchor_) return absl::OkStatus();
+  mlir::Operation* op = value.getDefiningOp();
+  if (mlir::isa<TransposeOp, ReshapeOp>(op)) return Visit(op->getOperand(0));
+  if (!codegen::HasPointwiseLowering(op) || !DependsOnAnchor(value))
+    return Unsupported(op, "not a pointwise op of the kernel's main result");
+  has_ops_ = true;
+  transcendental_ |= IsTranscendental(op);
+  for (mlir::OpOperand& use : op->getOpOperands()) {
+    if (operands_.contains(&use)) continue;
+    Value operand = use.get();
+    if (DependsOnAnchor(operand)) {
+      if (ShapeOf(operand) != ShapeOf(value)) return Unsupported(op, "broadcasts the main result");
+      TRAMA_RETURN_IF_ERROR(Visit(operand));
+    } else if (!SplatConstant(operand)) {
+      TRAMA_ASSIGN_OR_RETURN(Access access, ReadAccess(operand));
+      access.strides = BroadcastStrides(ShapeOf(operand), access.strides, ShapeOf(value));
+      TRAMA_ASSIGN_OR_RETURN(access.strides, PullBack(value, access.strides));
+      operands_.insert({&use, access});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SmallVector<int64_t>> Epilogue::PullBack(Value value,
+                                                        SmallVector<int64_t> strides) const {
+  while (value != anchor_) {
+    mlir::Operation* op = value.getDefiningOp();
+    if (auto transpose = mlir::dyn_cast<TransposeOp>(op)) {
+      SmallVector<int64_t> from(strides.size());
+      for (auto [d, dim] : llvm::enumerate(transpose.getPermutation())) from[dim] = strides[d];
+      strides = from;
+      value = transpose.getX();
+    } else if (auto reshape = mlir::dyn_cast<ReshapeOp>(op)) {
+      auto from = ReshapeStrides(ShapeOf(value), strides, ShapeOf(reshape.getX()));
+      if (!from) return Unsupported(op, "not one stride a dimension of the main result");
+      strides = *from;
+      value = reshape.getX();
+    } else {
+      value = *llvm::find_if(op->getOperands(), [&](Value v) { return DependsOnAnchor(v); });
+    }
+  }
+  return strides;
+}
+
+SmallVector<Access*> Epilogue::Accesses() {
+  SmallVector<Access*> accesses;
+  for (Output& output : outputs_) accesses.push_back(&output.to);
+  for (auto& [use, access] : operands_) accesses.push_back(&access);
+  return accesses;
+}
+
+bool Epilogue::IsHeavy() const {
+  return transcendental_ ||
+         llvm::any_of(outputs_, [](const Output& o) { return o.to.strides.back() != 1; });
+}
+
+Value Epilogue::Evaluate(Builder& b, ArrayRef<Value> buffers, ValueRange at, int64_t live,
+                         Value value, llvm::DenseMap<Value, Value>& known) const {
+  if (auto found = known.find(value); found != known.end()) return found->second;
+  mlir::Operation* op = value.getDefiningOp();
+  Value result;
+  if (mlir::isa<TransposeOp, ReshapeOp>(op)) {
+    result = Evaluate(b, buffers, at, live, op->getOperand(0), known);
+  } else {
+    SmallVector<Value> operands;
+    for (mlir::OpOperand& use : op->getOpOperands()) {
+      if (auto found = operands_.find(&use); found != operands_.end())
+        operands.push_back(LoadLanes(b, buffers, found->second, at, live));
+      else if (mlir::DenseElementsAttr splat = SplatConstant(use.get()))
+        operands.push_back(mlir::arith::ConstantOp::create(
+            b, mlir::DenseElementsAttr::get(b.Vector(b.lanes, splat.getElementType()),
+                                            splat.getSplatValue<mlir::Attribute>())));
+      else
+        operands.push_back(Evaluate(b, buffers, at, live, use.get(), known));
+    }
+    result = *codegen::EmitPointwise(b, op, operands);  // Visit has seen that there is a lowering
+  }
+  known[value] = result;
+  return result;
+}
+
+void Epilogue::Emit(Builder& b, ArrayRef<Value> buffers, ValueRange at, Value accumulator,
+                    int64_t live) const {
+  llvm::DenseMap<Value, Value> known{{anchor_, accumulator}};
+  for (const Output& output : outputs_)
+    StoreLanes(b, Evaluate(b, buffers, at, live, output.value, known), buffers, output.to, at,
+               live);
+}
+
+void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses) {
+  for (size_t d = sizes.size() - 1; d-- > 0;) {
+    const size_t inner = d + 1;
+    if (sizes.size() <= 2) break;
+    const bool alone = sizes[d] == 1;
+    if (!alone) {
+      if (inner == sizes.size() - 1) continue;
+      const bool merges = llvm::all_of(accesses, [&](const Access* access) {
+        return access->strides[d] == access->strides[inner] * sizes[inner] || sizes[inner] == 1;
+      });
+      if (!merges) continue;
+    }
+    // The inner dimension takes both; of two sizes of 1 either stride serves.
+    if (!alone) {
+      for (Access* access : accesses)
+        if (sizes[inner] == 1) access->strides[inner] = access->strides[d];
+      sizes[inner] *= sizes[d];
+    }
+    sizes.erase(sizes.begin() + d);
+    for (Access* access : accesses) access->strides.erase(access->strides.begin() + d);
+  }
+}
+
+}  // namespace trama::cpu
