@@ -28,9 +28,17 @@ def FuseAttention : Trama_Pass<"fuse-attention"> {
 }
 def FuseLinear : Trama_Pass<"fuse-linear"> {
   let summary = "matmul + bias + activation becomes trama.linear; parallel linears of one input join";
+  let description = [{
+    The activation is taken in only where the program is not differentiated. Linears of one input
+    join where their weights are adjacent slices of one parameter and so nothing is copied; those of
+    separate parameters stay separate: concatenating weights costs a copy of them in every step, and
+    so does splitting their gradient.
+  }];
 }
 def FuseHead : Trama_Pass<"fuse-head"> {
   let summary = "a projection to the vocabulary and its cross entropy become one op";
+  let options = [Option<"vocabulary", "vocabulary", "int64_t", "4096",
+                        "the smallest vocabulary that is worth it">];
 }
 
 // ---- differentiate and train

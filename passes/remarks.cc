@@ -1,0 +1,53 @@
+#include "passes/remarks.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Remarks.h"
+
+namespace trama {
+namespace {
+
+constexpr llvm::StringLiteral kPrefix = "trama.";
+
+std::string LocationString(mlir::Location location) {
+  if (auto at = location->findInstanceOf<mlir::FileLineColLoc>())
+    return (at.getFilename().getValue() + ":" + llvm::Twine(at.getLine())).str();
+  std::string text;
+  llvm::raw_string_ostream(text) << location;
+  return text;
+}
+
+class Collector : public mlir::remark::detail::MLIRRemarkStreamerBase {
+ public:
+  explicit Collector(std::vector<PassRemark>* remarks) : remarks_(remarks) {}
+  void streamOptimizationRemark(const mlir::remark::detail::Remark& remark) override {
+    llvm::StringRef pass = remark.getCategoryName();
+    pass.consume_front(kPrefix);
+    std::string message;
+    for (const auto& arg : remark.getArgs()) message += arg.val;
+    remarks_->push_back({pass.str(), remark.getFunction().str(), std::move(message),
+                         LocationString(remark.getLocation())});
+  }
+
+ private:
+  std::vector<PassRemark>* remarks_;
+};
+
+}  // namespace
+
+void NotFused(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& why) {
+  if (!op->getContext()->getRemarkEngine()) return;
+  const std::string category = (kPrefix + pass).str(), message = ("not fused: " + why).str();
+  auto func = op->getParentOfType<mlir::func::FuncOp>();
+  auto opts = mlir::remark::RemarkOpts::name("NotFused").category(category);
+  mlir::remark::missed(op->getLoc(), func ? opts.function(func.getSymName()) : opts) << message;
+}
+
+llvm::LogicalResult CollectRemarks(mlir::MLIRContext& context, std::vector<PassRemark>* remarks) {
+  mlir::remark::RemarkCategories categories;
+  categories.all = "trama.*";
+  return mlir::remark::enableOptimizationRemarks(
+      context, std::make_unique<Collector>(remarks),
+      std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), categories);
+}
+
+}  // namespace trama

@@ -1,0 +1,27 @@
+// Why an optimisation was not made, for `trama explain` and `trama-opt --remarks-filter=trama.*`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Operation.h"
+
+namespace trama {
+
+struct PassRemark {
+  std::string pass;      // "fuse-attention"
+  std::string function;  // the func.func's symbol
+  std::string message;   // "not fused: the softmax runs over the queries"
+  std::string location;  // "gpt2.h:41"; MLIR's spelling of it where it is no file and line
+};
+
+// A remark of MLIR's remark engine in category "trama.PASS". Costs nothing and prints nothing where
+// nobody asked for remarks. Meant for ops that looked like the pattern and were refused.
+void NotFused(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& why);
+
+// From here on, remarks of passes in this context are appended to `remarks`, which must outlive
+// the context or the next call.
+llvm::LogicalResult CollectRemarks(mlir::MLIRContext& context, std::vector<PassRemark>* remarks);
+
+}  // namespace trama
