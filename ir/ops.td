@@ -25,11 +25,14 @@ def Trama_Dialect : Dialect {
   }];
 }
 
-def Trama_Float : StaticShapeTensorOf<[F32, F64, BF16, F16]>;
-def Trama_Int : StaticShapeTensorOf<[I32, I64, I8]>;
-def Trama_Bool : StaticShapeTensorOf<[I1]>;
-def Trama_Number : StaticShapeTensorOf<[F32, F64, BF16, F16, I32, I64, I8]>;
-def Trama_Tensor : StaticShapeTensorOf<[F32, F64, BF16, F16, I32, I64, I8, I1]>;
+class Trama_TensorOf<string what, list<Type> elements>
+    : Type<StaticShapeTensorOf<elements>.predicate, what # " tensor of static shape",
+           "::mlir::RankedTensorType">;
+def Trama_Float : Trama_TensorOf<"float (f32, f64, bf16, f16)", [F32, F64, BF16, F16]>;
+def Trama_Int : Trama_TensorOf<"integer (i32, i64, i8)", [I32, I64, I8]>;
+def Trama_Bool : Trama_TensorOf<"bool", [I1]>;
+def Trama_Number : Trama_TensorOf<"float or integer", [F32, F64, BF16, F16, I32, I64, I8]>;
+def Trama_Tensor : Trama_TensorOf<"float, integer or bool", [F32, F64, BF16, F16, I32, I64, I8, I1]>;
 
 class Trama_Op<string mnemonic, list<Trait> traits = []>
     : Op<Trama_Dialect, mnemonic, !listconcat([Pure], traits)>;

@@ -29,7 +29,7 @@ func.func @grad(%g: tensor<3xf32>, %x: tensor<2x3xf32>) {
 // -----
 
 func.func @integers(%x: tensor<3xi32>) {
-  // expected-error@+1 {{operand #0 must be statically shaped tensor of}}
+  // expected-error@+1 {{operand #0 must be float (f32, f64, bf16, f16) tensor}}
   %y = trama.relu %x : tensor<3xi32>
   return
 }

@@ -70,7 +70,7 @@ func.func @condition_shape(%c: tensor<2xi1>, %a: tensor<3xf32>) {
 // -----
 
 func.func @and_of_numbers(%a: tensor<3xi32>) {
-  // expected-error@+1 {{operand #0 must be statically shaped tensor of 1-bit signless integer}}
+  // expected-error@+1 {{operand #0 must be bool tensor of static shape}}
   %y = trama.and %a, %a : tensor<3xi32>, tensor<3xi32>
   return
 }

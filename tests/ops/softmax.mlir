@@ -33,7 +33,7 @@ func.func @negative(%x: tensor<2x5xf32>) {
 // -----
 
 func.func @integers(%x: tensor<2x5xi32>) {
-  // expected-error@+1 {{operand #0 must be statically shaped tensor of}}
+  // expected-error@+1 {{operand #0 must be float (f32, f64, bf16, f16) tensor}}
   %y = trama.softmax %x dim = 1 : tensor<2x5xi32>
   return
 }

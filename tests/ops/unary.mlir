@@ -47,7 +47,7 @@ func.func @constants() -> (tensor<100x1000xf32>, tensor<2xf32>) {
 
 //--- rejects.mlir
 func.func @exp_of_integers(%x: tensor<3xi32>) {
-  // expected-error@+1 {{operand #0 must be statically shaped tensor of}}
+  // expected-error@+1 {{operand #0 must be float (f32, f64, bf16, f16) tensor}}
   %y = trama.exp %x : tensor<3xi32>
   return
 }
@@ -55,7 +55,7 @@ func.func @exp_of_integers(%x: tensor<3xi32>) {
 // -----
 
 func.func @dynamic(%x: tensor<?xf32>) {
-  // expected-error@+1 {{operand #0 must be statically shaped tensor of}}
+  // expected-error@+1 {{operand #0 must be float or integer tensor of static shape}}
   %y = trama.neg %x : tensor<?xf32>
   return
 }
