@@ -1,5 +1,6 @@
 #include "backends/codegen/pointwise.h"
 
+#include <cmath>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -118,6 +119,20 @@ Value CompareElements(Builder& b, mlir::Operation* op, ValueRange x) {
   return b.Compare(kInt[predicate], x[0], x[1]);
 }
 
+// Beyond the integers' range the nearest of them, 0 for NaN: the machine's instruction differs.
+Value TruncateToInteger(Builder& b, Value x, Type to) {
+  const unsigned bits = getElementTypeOrSelf(to).getIntOrFloatBitWidth();
+  const double bound = std::ldexp(1.0, bits - 1);
+  Value high = b.Constant(x.getType(), bound), low = b.Constant(x.getType(), -bound);
+  Value too_high = b.Compare(FP::OGE, x, high), too_low = b.Compare(FP::OLT, x, low);
+  Value off = b.Or(b.Or(too_high, too_low), b.Compare(FP::UNO, x, x));
+  Value safe = b.Select(off, b.Constant(x.getType(), 0), x);
+  Value result = arith::FPToSIOp::create(b, to, safe);
+  const uint64_t sign = uint64_t{1} << (bits - 1);
+  result = b.Select(too_high, b.IntConstant(to, static_cast<int64_t>(sign - 1)), result);
+  return b.Select(too_low, b.IntConstant(to, static_cast<int64_t>(sign)), result);
+}
+
 Value CastElements(Builder& b, Value x, Type to_element) {
   const Type from = getElementTypeOrSelf(x), to = WithElement(x.getType(), to_element);
   if (from == to_element) return x;
@@ -135,7 +150,7 @@ Value CastElements(Builder& b, Value x, Type to_element) {
     Type wide = WithElement(x.getType(), b.F32());  // between bf16 and f16
     return arith::TruncFOp::create(b, to, arith::ExtFOp::create(b, wide, x));
   }
-  if (from_float) return arith::FPToSIOp::create(b, to, x);
+  if (from_float) return TruncateToInteger(b, x, to);
   if (to_float && from.isInteger(1)) return arith::UIToFPOp::create(b, to, x);
   if (to_float) return arith::SIToFPOp::create(b, to, x);
   if (from.isInteger(1)) return arith::ExtUIOp::create(b, to, x);

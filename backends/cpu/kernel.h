@@ -35,6 +35,9 @@ struct Kernel {
   std::vector<Phase> phases;  // in order, each after the end of the one before
   int64_t workspace_floats = 0;
   int64_t scratch_floats = 0;
+  // LLVM's IR passes: 1, or 0 where the emitted code is register-sized vectors already and they
+  // would cost compile time alone (a matrix product or attention).
+  int optimization = 1;
 };
 
 // Appends the phases' functions to `module` for a kernel whose body is `body` (trama ops). Results

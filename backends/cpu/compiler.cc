@@ -1,0 +1,201 @@
+#include "backends/cpu/compiler.h"
+
+#include <link.h>
+
+#include <cstring>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "backends/codegen/builder.h"
+#include "backends/codegen/pointwise.h"
+#include "backends/cpu/lower_to_llvm.h"
+#include "base/status_macros.h"
+#include "ir/dialect.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+
+namespace trama::cpu {
+namespace {
+std::string ErrorText(llvm::Error error) { return llvm::toString(std::move(error)); }
+
+// Raise when the calling convention or the stored format changes.
+constexpr int kFormatVersion = 1;
+}  // namespace
+
+std::string KernelObject::Serialize() const {
+  std::string text = absl::StrCat(phases.size(), " ", workspace_floats, " ", scratch_floats, "\n");
+  for (const Phase& phase : phases)
+    absl::StrAppend(&text, phase.symbol, " ", phase.tasks, " ", phase.grain, " ", phase.flops,
+                    "\n");
+  return text + object;
+}
+
+absl::StatusOr<KernelObject> KernelObject::Parse(const std::string& bytes) {
+  const auto damaged = [] { return absl::DataLossError("not a compiled kernel"); };
+  absl::string_view rest = bytes;
+  auto line = [&rest]() -> std::vector<absl::string_view> {
+    const size_t end = rest.find('\n');
+    if (end == absl::string_view::npos) return {};
+    std::vector<absl::string_view> fields = absl::StrSplit(rest.substr(0, end), ' ');
+    rest.remove_prefix(end + 1);
+    return fields;
+  };
+  KernelObject result;
+  int64_t count = 0;
+  auto head = line();
+  if (head.size() != 3 || !absl::SimpleAtoi(head[0], &count) ||
+      !absl::SimpleAtoi(head[1], &result.workspace_floats) ||
+      !absl::SimpleAtoi(head[2], &result.scratch_floats))
+    return damaged();
+  for (int64_t i = 0; i < count; ++i) {
+    Phase phase;
+    auto fields = line();
+    if (fields.size() != 4 || !absl::SimpleAtoi(fields[1], &phase.tasks) ||
+        !absl::SimpleAtoi(fields[2], &phase.grain) || !absl::SimpleAtod(fields[3], &phase.flops))
+      return damaged();
+    phase.symbol = std::string(fields[0]);
+    result.phases.push_back(std::move(phase));
+  }
+  result.object = std::string(rest);
+  return result;
+}
+
+absl::StatusOr<Machine> Machine::Detect(const std::string& cpu) {
+  InitializeNativeCodegen();
+  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!builder) return absl::InternalError(ErrorText(builder.takeError()));
+  if (!cpu.empty()) {
+    builder->setCPU(cpu);
+    builder->getFeatures() = llvm::SubtargetFeatures();
+  }
+  builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->setCodeModel(llvm::CodeModel::Small);
+  builder->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  auto machine = builder->createTargetMachine();
+  if (!machine) return absl::InvalidArgumentError(ErrorText(machine.takeError()));
+
+  Machine result(*builder);
+  const llvm::MCSubtargetInfo& features = *(*machine)->getMCSubtargetInfo();
+  if (builder->getTargetTriple().isX86()) {
+    if (features.checkFeatures("+avx512f,+avx512vl,+avx512dq,+avx512bw"))
+      result.target_ = {16, 32};
+    else
+      result.target_ = features.checkFeatures("+avx2") ? Target{8, 16} : Target{4, 16};
+  } else {
+    result.target_ = {4, 32};
+  }
+  result.cpu_ = builder->getCPU();
+  result.identity_ = absl::StrCat(builder->getCPU(), " ", builder->getFeatures().getString(), " ",
+                                  builder->getTargetTriple().str());
+  return result;
+}
+
+std::unique_ptr<mlir::MLIRContext> NewContext() {
+  auto context = std::make_unique<mlir::MLIRContext>(mlir::MLIRContext::Threading::DISABLED);
+  LoadDialects(*context);
+  codegen::LoadCodegenDialects(*context);
+  PrepareLowering(*context);
+  return context;
+}
+
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> ParseBody(mlir::MLIRContext& context,
+                                                            const std::string& body) {
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic& diagnostic) {
+    absl::StrAppend(&message, message.empty() ? "" : "; ", diagnostic.str());
+    return mlir::success();
+  });
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(body, mlir::ParserConfig(&context));
+  if (!module) return absl::InvalidArgumentError(absl::StrCat("kernel body: ", message));
+  auto functions = module->getOps<mlir::func::FuncOp>();
+  if (std::distance(functions.begin(), functions.end()) != 1)
+    return absl::InvalidArgumentError("kernel body: wants one func.func");
+  return module;
+}
+
+absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::string& kind,
+                                           mlir::func::FuncOp body, const std::string& prefix) {
+  Emitter emitter = FindEmitter(kind);
+  if (!emitter) emitter = FindEmitter("fused");
+  if (!emitter) return absl::UnimplementedError(absl::StrCat(kind, ": no emitter"));
+  mlir::MLIRContext* context = body.getContext();
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic& diagnostic) {
+    absl::StrAppend(&message, message.empty() ? "" : "; ", diagnostic.str());
+    return mlir::success();
+  });
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(context));
+  TRAMA_ASSIGN_OR_RETURN(Kernel kernel, emitter(body, *module, machine.target()));
+  if (failed(mlir::verify(*module)))
+    return absl::InternalError(absl::StrCat(kind, ": emitted code is invalid: ", message));
+  KernelObject result;
+  result.workspace_floats = kernel.workspace_floats;
+  result.scratch_floats = kernel.scratch_floats;
+  std::vector<std::string> symbols;
+  for (Phase& phase : kernel.phases) {
+    symbols.push_back(phase.symbol);
+    phase.symbol = absl::StrCat(prefix, "_", result.phases.size());
+    result.phases.push_back(phase);
+  }
+  auto object = LowerToObject(*module, machine.builder(), symbols, prefix, kernel.optimization);
+  if (!object.ok())
+    return absl::InternalError(
+        absl::StrCat(kind, ": ", std::string(object.status().message()), message));
+  result.object = *std::move(object);
+  return result;
+}
+
+namespace {
+struct BuildIdQuery {
+  const char* address;
+  std::string id;
+};
+
+int FindBuildId(dl_phdr_info* info, size_t, void* data) {
+  auto* query = static_cast<BuildIdQuery*>(data);
+  bool holds = false;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    const char* start = reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr);
+    holds |= segment.p_type == PT_LOAD && query->address >= start &&
+             query->address < start + segment.p_memsz;
+  }
+  if (!holds) return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    if (segment.p_type != PT_NOTE) continue;
+    const char* at = reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr);
+    const char* end = at + segment.p_memsz;
+    while (at + sizeof(ElfW(Nhdr)) <= end) {
+      const auto* note = reinterpret_cast<const ElfW(Nhdr)*>(at);
+      const char* name = at + sizeof(*note);
+      const char* value = name + (note->n_namesz + 3) / 4 * 4;
+      if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !std::memcmp(name, "GNU", 4))
+        query->id = absl::BytesToHexString(absl::string_view(value, note->n_descsz));
+      at = value + (note->n_descsz + 3) / 4 * 4;
+    }
+  }
+  return 1;
+}
+
+std::string BuildIdAt(const void* address) {
+  BuildIdQuery query{static_cast<const char*>(address), ""};
+  dl_iterate_phdr(FindBuildId, &query);
+  return query.id;
+}
+}  // namespace
+
+std::string CompilerIdentity() {
+  // The emitters and what they share with other backends live in two shared objects.
+  return absl::StrCat(kFormatVersion, " ", LLVM_VERSION_STRING, " ",
+                      BuildIdAt(reinterpret_cast<const void*>(&CompileKernel)), " ",
+                      BuildIdAt(reinterpret_cast<const void*>(&codegen::EmitPointwise)));
+}
+
+}  // namespace trama::cpu

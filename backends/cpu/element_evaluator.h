@@ -1,0 +1,95 @@
+// The value of one element of a fused kernel's body, or of a vector of them along the innermost
+// loop, from the element's coordinates: through pointwise ops, views and indexing up to memory.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "backends/cpu/fused_plan.h"
+
+namespace trama::cpu {
+
+// How deep in a phase's loops something is known: before the task loop, in a task, in the body.
+enum Level { kFunction = 0, kTask = 1, kBody = 2 };
+
+// Where a tensor's elements lie.
+struct Memory {
+  Value flat;          // memref<Nxelement>
+  Value pointer;       // instead: an llvm.ptr, for the workspace's elements that are not f32
+  mlir::Type storage;  // the element as stored
+};
+
+// With `b` it emits; without, it only looks at what there is to do (what PlanFused needs).
+class ElementEvaluator {
+ public:
+  ElementEvaluator(const FusedPlan& plan, const FusedPhase& phase, int phase_index);
+
+  // Null values while only looking.
+  absl::StatusOr<Value> Evaluate(Value tensor, ArrayRef<Coordinate> at);
+  // Writes a value as Evaluate gave it; a scalar fills the lanes.
+  void Write(Value element, const Memory& memory, const Coordinate& flat_index);
+  // The coordinates in `shape` of a row-major index into it.
+  absl::StatusOr<Coordinates> Unflatten(const Coordinate& flat, ArrayRef<int64_t> shape);
+
+  // ---- what looking found
+  std::optional<codegen::Split> split;  // do this and look again
+  bool conflict = false;                // another row's reduction is wanted in the same phase
+  double cost = 0;
+  std::vector<Coordinate> forms;  // everything that is computed from loops
+  std::set<void*> expensive;      // values at the element itself, worth keeping
+
+  // ---- for emitting
+  codegen::Builder* b = nullptr;
+  SmallVector<Value> variables;  // one a merged loop
+  int vector_loop = -1;          // of merged
+  Value mask;                    // null: all lanes
+  int level = kFunction;
+  mlir::Operation* anchors[2] = {nullptr, nullptr};  // what to emit before for a lower level
+  llvm::DenseMap<Value, Value> registers;            // reductions' results of this phase
+  std::function<Memory(Value)> memory;               // of arguments, constants, homes
+  struct Stash {
+    Value memref;
+    bool written = false;  // by the pass being emitted
+    bool filled = false;   // by one before it
+  };
+  llvm::DenseMap<Value, Stash> stashes;
+  void Forget(int from_level);  // values of these levels are out of scope
+  Value IndexValue(const Coordinate& form, bool lanes);
+
+ private:
+  struct Address {
+    Value base, lanes;  // index; vector of index or null
+    int64_t stride = 0;
+  };
+  absl::StatusOr<Value> EvaluateOp(mlir::Operation* op, Value tensor, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Leaf(Value tensor, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Reshaped(ReshapeOp op, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Padded(PadOp op, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Concatenated(ConcatOp op, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Indexed(Value x, Value index, ArrayRef<Coordinate> index_at,
+                                Coordinates x_at, int64_t dim);
+  absl::StatusOr<Value> Iota(IotaOp op, ArrayRef<Coordinate> at);
+  absl::StatusOr<Value> Uniform(RandomUniformOp op, ArrayRef<Coordinate> at);
+  Value Stashed(Value tensor, bool store, Value element);
+  Address AddressOf(ArrayRef<Coordinate> at, ArrayRef<int64_t> shape);
+  Value Load(const Memory& memory, const Address& address, mlir::Type element);
+  // A coordinate's value, as vector where it differs by lane.
+  Value CoordinateValue(const Coordinate& coordinate);
+  Coordinate Dynamic(Value value, ArrayRef<Coordinate> from) const;
+  bool InRegister(Value tensor);
+  int LevelOf(Value tensor, ArrayRef<Coordinate> at);
+  int LevelOf(const Coordinate& coordinate) const;
+  std::string Key(Value tensor, ArrayRef<Coordinate> at) const;
+  Coordinate Record(const Coordinate& form);
+
+  const FusedPlan& plan_;
+  const FusedPhase& phase_;
+  const int phase_index_;
+  const SmallVector<int64_t> extents_;
+  std::map<std::string, Value> known_[3];
+  llvm::DenseMap<Value, bool> in_register_;
+};
+
+}  // namespace trama::cpu

@@ -1,0 +1,71 @@
+#include "backends/cpu/executor.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace trama::cpu {
+namespace {
+constexpr size_t kAlignment = 64, kHugePage = size_t{2} << 20;
+// Waking another thread takes up to 2 microseconds, which is about this many operations.
+constexpr double kSmallFlops = 20000;
+
+struct Running {
+  const Step* step;
+  const Workspace* workspace;
+};
+
+void RunRange(void* context, int64_t begin, int64_t end, int thread) {
+  const auto* running = static_cast<const Running*>(context);
+  running->step->function(running->step->buffers, running->workspace->shared(),
+                          running->workspace->scratch(thread), begin, end);
+}
+}  // namespace
+
+void FreeAligned::operator()(void* memory) const { std::free(memory); }
+
+AlignedMemory AllocateAligned(size_t bytes) {
+  const bool large = bytes >= 2 * kHugePage;
+  const size_t alignment = large ? kHugePage : kAlignment;
+  bytes = std::max((bytes + alignment - 1) / alignment * alignment, alignment);
+  AlignedMemory memory(std::aligned_alloc(alignment, bytes));
+  if (!memory) return memory;
+  if (large) madvise(memory.get(), bytes, MADV_HUGEPAGE);
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
+bool Workspace::Reserve(int64_t workspace_floats, int64_t scratch_floats, int threads) {
+  // Threads' parts begin on cache lines of their own.
+  const int64_t stride = (scratch_floats + 31) / 16 * 16;
+  if (workspace_floats > shared_floats_ || !shared_) {
+    shared_floats_ = std::max<int64_t>(workspace_floats, 16);
+    shared_ = AllocateAligned(shared_floats_ * sizeof(float));
+  }
+  if (stride > scratch_stride_ || !scratch_) {
+    scratch_stride_ = stride;
+    scratch_ = AllocateAligned(stride * threads * sizeof(float));
+  }
+  bytes_ = (shared_floats_ + scratch_stride_ * threads) * sizeof(float);
+  return shared_ && scratch_;
+}
+
+bool IsParallel(const LoadedPhase& phase) {
+  return phase.flops >= kSmallFlops && phase.tasks > phase.grain;
+}
+
+void AppendSteps(const LoadedKernel& kernel, void** buffers, std::vector<Step>& steps) {
+  for (const LoadedPhase& phase : kernel.phases)
+    steps.push_back({phase.function, buffers, phase.tasks, phase.grain, IsParallel(phase)});
+}
+
+void RunStep(const Step& step, const Workspace& workspace, ThreadPool& pool) {
+  if (!step.parallel || pool.size() == 1)
+    return step.function(step.buffers, workspace.shared(), workspace.scratch(0), 0, step.tasks);
+  Running running{&step, &workspace};
+  pool.ParallelFor(&RunRange, &running, step.tasks, step.grain);
+}
+
+}  // namespace trama::cpu

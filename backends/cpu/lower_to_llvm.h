@@ -1,0 +1,24 @@
+// Upstream's lowering of scf, vector, memref, arith and math to an object file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace trama::cpu {
+
+void InitializeNativeCodegen();
+// Loads the dialects and registers the translations that LowerToObject needs.
+void PrepareLowering(mlir::MLIRContext& context);
+
+// Phase functions `symbols` of `module` become functions PREFIX_0, PREFIX_1, ... of type
+// PhaseFunction (compiler.h); nothing else is visible. Consumes the module's contents.
+absl::StatusOr<std::string> LowerToObject(mlir::ModuleOp module,
+                                          llvm::orc::JITTargetMachineBuilder builder,
+                                          const std::vector<std::string>& symbols,
+                                          const std::string& prefix, int optimization);
+
+}  // namespace trama::cpu

@@ -1,0 +1,71 @@
+#include "backends/cpu/object_cache.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/Support/SHA256.h"
+
+namespace trama::cpu {
+namespace {
+constexpr std::string_view kMagic = "trama object 1\n";
+constexpr size_t kDigest = 64;
+}  // namespace
+
+std::string Sha256Hex(std::string_view bytes) {
+  const auto digest = llvm::SHA256::hash(
+      llvm::ArrayRef(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+std::string ObjectCache::DefaultDirectory() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && *cache == '/') return absl::StrCat(cache, "/trama");
+  const char* home = std::getenv("HOME");
+  return home && *home ? absl::StrCat(home, "/.cache/trama") : "";
+}
+
+std::string ObjectCache::Path(std::string_view key) const {
+  return absl::StrCat(directory_, "/", absl::string_view(key.data(), key.size()), ".o");
+}
+
+std::optional<std::string> ObjectCache::Find(std::string_view key) const {
+  if (directory_.empty()) return std::nullopt;
+  std::ifstream file(Path(key), std::ios::binary);
+  if (!file) return std::nullopt;
+  std::string content(std::istreambuf_iterator<char>(file), {});
+  const std::string_view view = content;
+  if (!view.starts_with(kMagic) || view.size() < kMagic.size() + kDigest) return std::nullopt;
+  std::string payload(view.substr(kMagic.size() + kDigest));
+  if (Sha256Hex(payload) != view.substr(kMagic.size(), kDigest)) return std::nullopt;
+  return payload;
+}
+
+void ObjectCache::Store(std::string_view key, std::string_view content) const {
+  if (directory_.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(directory_, error);
+  static std::atomic<int> serial{0};
+  const std::string path = Path(key);
+  const std::string aside = absl::StrCat(path, ".", getpid(), ".", serial.fetch_add(1));
+  {
+    std::ofstream file(aside, std::ios::binary);
+    file << kMagic << Sha256Hex(content) << content;
+    file.close();
+    if (file.fail()) {
+      std::filesystem::remove(aside, error);
+      return;
+    }
+  }
+  std::filesystem::rename(aside, path, error);
+  if (error) std::filesystem::remove(aside, error);
+}
+
+}  // namespace trama::cpu
