@@ -48,9 +48,10 @@ SmallVector<Value> TileProduct(Builder& b, int64_t rows, int64_t vectors, Value 
 }
 
 void PackPanel(Builder& b, const MatrixSource& source, Value panel, Value depth, int64_t depth_tail,
-               int64_t columns, double scale) {
+               int64_t columns, double scale, Value first_row) {
   const int64_t lanes = b.lanes, full = columns / lanes * lanes;
   Value zero = b.Index(0);
+  auto row_of = [&](Value k) { return first_row ? b.Add(first_row, k) : k; };
   auto scaled = [&](Value x) { return scale == 1 ? x : b.Mul(x, b.Constant(x.getType(), scale)); };
   auto element = [&](Value k, Value n) {
     return b.Add(b.Add(source.offset, b.Mul(k, source.k_stride)), b.Mul(n, source.n_stride));
@@ -63,7 +64,7 @@ void PackPanel(Builder& b, const MatrixSource& source, Value panel, Value depth,
         Value at = b.Add(row, n);
         Value x = n < full ? b.LoadVector(source.buffer, at)
                            : b.LoadMasked(source.buffer, at, b.Mask(b.Index(columns - n)));
-        b.StoreVector(scaled(x), panel, {k, b.Index(n)});
+        b.StoreVector(scaled(x), panel, {row_of(k), b.Index(n)});
       }
     });
     return;
@@ -71,7 +72,7 @@ void PackPanel(Builder& b, const MatrixSource& source, Value panel, Value depth,
   if (source.k_stride != 1) {
     b.For(zero, depth, 1, [&](Value k) {
       b.For(0, columns, 1, [&](Value n) {
-        b.Store(scaled(b.Load(source.buffer, element(k, n))), panel, {k, n});
+        b.Store(scaled(b.Load(source.buffer, element(k, n))), panel, {row_of(k), n});
       });
     });
     return;
@@ -89,7 +90,7 @@ void PackPanel(Builder& b, const MatrixSource& source, Value panel, Value depth,
     }
     b.TransposeRows(rows);
     for (int64_t l = 0; l < depth_here; ++l)
-      b.StoreVector(scaled(rows[l]), panel, {b.Add(k, l), n});
+      b.StoreVector(scaled(rows[l]), panel, {row_of(b.Add(k, l)), n});
   };
   auto row_of_blocks = [&](Value k, int64_t depth_here) {
     if (full > 0) b.For(0, full, lanes, [&](Value n) { block(k, n, lanes, depth_here); });

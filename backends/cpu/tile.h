@@ -19,10 +19,11 @@ struct MatrixSource {
   int64_t k_stride, n_stride;
 };
 
-// panel[k][n] = scale * source(k, n) for k < depth, n < columns; panel: [at least depth rounded up
-// to lanes][width rounded up to lanes]. Columns from `columns` on hold anything finite or nothing.
+// panel[first_row + k][n] = scale * source(k, n) for k < depth, n < columns; panel: [.., at least
+// columns rounded up to lanes]. Columns from `columns` on hold anything finite or nothing.
 // depth_tail: depth % lanes of the block that ends the matrix; others are a multiple of lanes.
 void PackPanel(codegen::Builder& b, const MatrixSource& source, mlir::Value panel,
-               mlir::Value depth, int64_t depth_tail, int64_t columns, double scale = 1);
+               mlir::Value depth, int64_t depth_tail, int64_t columns, double scale = 1,
+               mlir::Value first_row = nullptr);
 
 }  // namespace trama::cpu
