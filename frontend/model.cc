@@ -59,6 +59,8 @@ Tensor Required(const Tensors& inputs, const std::string& name, Loc loc) {
   return Call("input", loc).Fail(absl::StrCat("'", name, "' is missing"));
 }
 
+void Reject(const std::string& message, Loc loc) { Call("model", loc).Fail(message); }
+
 Tensor Given(const Tensors& inputs, const std::string& name) {
   auto it = inputs.find(name);
   return it == inputs.end() ? Tensor() : it->second;

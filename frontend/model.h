@@ -26,7 +26,9 @@ struct TensorSpec {
 using Tensors = std::map<std::string, Tensor>;
 // The input of that name; an error of the trace where it is absent.
 Tensor Required(const Tensors& inputs, const std::string& name, Loc loc = Loc::current());
-// The same, empty where it is absent.
+// A model's own error of the trace, with the line of the call.
+void Reject(const std::string& message, Loc loc = Loc::current());
+// The input, empty where it is absent.
 Tensor Given(const Tensors& inputs, const std::string& name);
 
 struct ForwardOptions {

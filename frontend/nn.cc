@@ -54,21 +54,26 @@ Linear::Linear(Module& parent, std::string name, int64_t in, int64_t out, bool h
   if (has_bias) bias.emplace(*this, "bias", Shape{out}, Init::FanIn(in));
 }
 
+Linear::Linear(Module& parent, std::string name, int64_t in, int64_t out, bool has_bias, Init init)
+    : Module(parent, std::move(name)), weight(*this, "weight", {out, in}, init) {
+  if (has_bias) bias.emplace(*this, "bias", Shape{out});
+}
+
 Tensor Linear::operator()(Tensor x, Loc loc) const {
   return linear(x, weight, bias ? Tensor(*bias) : Tensor(), loc);
 }
 
-Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out)
+Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out, Init init)
     : Module(parent, std::move(name)),
-      weight(*this, "weight", {in, out}, Init::Normal(0, 0.02)),
+      weight(*this, "weight", {in, out}, init),
       bias(*this, "bias", {out}) {}
 
 Tensor Conv1D::operator()(Tensor x, Loc loc) const {
   return Operand(matmul(x, weight, loc), loc) + Operand(bias, loc);
 }
 
-Embedding::Embedding(Module& parent, std::string name, int64_t count, int64_t dim)
-    : Module(parent, std::move(name)), weight(*this, "weight", {count, dim}, Init::Normal(0, 1)) {}
+Embedding::Embedding(Module& parent, std::string name, int64_t count, int64_t dim, Init init)
+    : Module(parent, std::move(name)), weight(*this, "weight", {count, dim}, init) {}
 
 Tensor Embedding::operator()(Tensor ids, Loc loc) const { return embedding(ids, weight, loc); }
 

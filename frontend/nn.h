@@ -38,8 +38,6 @@ class Parameter : public Tensor {
   std::string path() const;
   const Shape& shape() const { return shape_; }
   const Init& init() const { return init_; }
-  // A declaration may ask for other values than the layer's default, before the model is used.
-  void set_init(Init init) { init_ = init; }
 
  private:
   const Module* owner_;
@@ -115,27 +113,31 @@ class ModuleList : public Module {
   std::vector<std::unique_ptr<T>> modules_;
 };
 
-// y = x W^T + b. x: [.., in] -> [.., out]; weight: [out, in]; bias: [out].
+// y = x W^T + b. x: [.., in] -> [.., out]; weight: [out, in]; bias: [out]. Both U(+-1/sqrt(in)).
 class Linear : public Module {
  public:
   Linear(Module& parent, std::string name, int64_t in, int64_t out, bool has_bias = true);
+  // Of other values: the bias starts at 0.
+  Linear(Module& parent, std::string name, int64_t in, int64_t out, bool has_bias, Init init);
   Tensor operator()(Tensor x, Loc loc = Loc::current()) const;
   Parameter weight;
   std::optional<Parameter> bias;
 };
 
-// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. N(0, 0.02), bias 0.
+// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. Bias 0.
 class Conv1D : public Module {
  public:
-  Conv1D(Module& parent, std::string name, int64_t in, int64_t out);
+  Conv1D(Module& parent, std::string name, int64_t in, int64_t out,
+         Init init = Init::Normal(0, 0.02));
   Tensor operator()(Tensor x, Loc loc = Loc::current()) const;
   Parameter weight, bias;
 };
 
-// ids: integers of any shape -> shape(ids) x dim; weight: [count, dim], N(0, 1).
+// ids: integers of any shape -> shape(ids) x dim; weight: [count, dim].
 class Embedding : public Module {
  public:
-  Embedding(Module& parent, std::string name, int64_t count, int64_t dim);
+  Embedding(Module& parent, std::string name, int64_t count, int64_t dim,
+            Init init = Init::Normal(0, 1));
   Tensor operator()(Tensor ids, Loc loc = Loc::current()) const;
   Parameter weight;
 };

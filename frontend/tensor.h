@@ -7,7 +7,7 @@
 // model's code runs on.
 #pragma once
 
-#include <array>
+#include <compare>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -34,6 +34,32 @@ class Size {
   Size(T value, bool is_time = false) : value_(static_cast<int64_t>(value)), is_time_(is_time) {}
   operator int64_t() const { return value_; }
   bool is_time() const { return is_time_; }
+
+  // Of two sizes; with a number the conversion above serves.
+  template <std::same_as<Size> T>
+  friend int64_t operator+(T a, T b) {
+    return a.value_ + b.value_;
+  }
+  template <std::same_as<Size> T>
+  friend int64_t operator-(T a, T b) {
+    return a.value_ - b.value_;
+  }
+  template <std::same_as<Size> T>
+  friend int64_t operator*(T a, T b) {
+    return a.value_ * b.value_;
+  }
+  template <std::same_as<Size> T>
+  friend int64_t operator/(T a, T b) {
+    return a.value_ / b.value_;
+  }
+  template <std::same_as<Size> T>
+  friend bool operator==(T a, T b) {
+    return a.value_ == b.value_;
+  }
+  template <std::same_as<Size> T>
+  friend auto operator<=>(T a, T b) {
+    return a.value_ <=> b.value_;
+  }
 
  private:
   int64_t value_;
@@ -98,6 +124,8 @@ class Operand {
         is_number_(true),
         is_float_(std::is_floating_point_v<T>),
         loc_(loc) {}
+
+  Operand(Size size, Loc loc = Loc::current()) : Operand(int64_t{size}, loc) {}
 
   const Tensor& tensor() const { return tensor_; }
   bool is_number() const { return is_number_; }
