@@ -27,7 +27,7 @@ absl::StatusOr<BatchIterator> BatchIterator::Create(const Dataset& dataset,
 }
 
 void BatchIterator::OrderEpoch() {
-  if (dataset_->endless() || !options_.shuffle) return;
+  if (dataset_->endless() || !options_.shuffle || batch_size_ == dataset_->size()) return;
   order_.resize(static_cast<size_t>(dataset_->size()));
   std::iota(order_.begin(), order_.end(), 0);
   for (size_t i = order_.size(); i > 1; --i) {  // Fisher and Yates
@@ -75,12 +75,17 @@ absl::StatusOr<Batch> BatchIterator::Next() {
   return batch;
 }
 
+uint32_t BatchIterator::Checksum() const {
+  if (!checksum_) checksum_ = dataset_->Checksum();
+  return *checksum_;
+}
+
 Json BatchIterator::Position() const {
   Json json;
   json.Set("epoch", epoch_).Set("index", index_);
   json.Set("batches", batches_).Set("examples", examples_);
   json.Set("data_size", dataset_->size());
-  json.Set("data_checksum", static_cast<int64_t>(dataset_->Checksum()));
+  json.Set("data_checksum", static_cast<int64_t>(Checksum()));
   json.Set("batch_size", batch_size_).Set("grad_accumulation", options_.grad_accumulation);
   json.Set("shuffle", options_.shuffle).Set("seed", static_cast<int64_t>(options_.seed));
   return json;

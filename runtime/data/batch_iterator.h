@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,7 +15,8 @@ namespace trama {
 struct BatchOptions {
   int64_t batch_size = 0;         // 0: all examples
   int64_t grad_accumulation = 1;  // batches an update
-  bool shuffle = true;            // a new order each epoch, a function of (seed, epoch)
+  bool shuffle = true;            // a new order each epoch, a function of (seed, epoch); a batch of
+                                  // all examples keeps theirs
   uint64_t seed = 0;
 };
 
@@ -51,6 +53,7 @@ class BatchIterator {
  private:
   BatchIterator() = default;
   void OrderEpoch();
+  uint32_t Checksum() const;
 
   const Dataset* dataset_ = nullptr;
   BatchOptions options_;
@@ -58,6 +61,7 @@ class BatchIterator {
   int64_t epoch_ = 0, index_ = 0;       // the next example's; an endless dataset's index goes on
   int64_t batches_ = 0, examples_ = 0;  // of the update so far
   std::vector<int64_t> order_;          // of the examples in this epoch; empty: as they are
+  mutable std::optional<uint32_t> checksum_;  // of the data, once it was asked for
 };
 
 }  // namespace trama

@@ -43,9 +43,13 @@ TEST(BatchIteratorTest, KeepsOrderAndEndsEpochsSmaller) {
 TEST(BatchIteratorTest, ShufflesEachEpochAnew) {
   const RowsDataset data = Numbers(50);
   const auto epoch = [&](uint64_t seed, int number) {
-    auto it = BatchIterator::Create(data, {.seed = seed});
+    auto it = BatchIterator::Create(data, {.batch_size = 25, .seed = seed});
     std::vector<int32_t> order;
-    for (int i = 0; i <= number; ++i) order = NumbersOf(*it->Next());
+    while (it->epoch() < number) EXPECT_OK(it->Next());
+    while (it->epoch() == number) {
+      const std::vector<int32_t> batch = NumbersOf(*it->Next());
+      order.insert(order.end(), batch.begin(), batch.end());
+    }
     return order;
   };
   EXPECT_EQ(epoch(1, 0), epoch(1, 0));
@@ -53,7 +57,10 @@ TEST(BatchIteratorTest, ShufflesEachEpochAnew) {
   EXPECT_NE(epoch(1, 0), epoch(2, 0));
   std::vector<int32_t> sorted = epoch(1, 3);
   std::sort(sorted.begin(), sorted.end());
+  ASSERT_EQ(sorted.size(), 50u);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(sorted[i], i);
+  ASSERT_OK_AND_ASSIGN(auto whole, BatchIterator::Create(data, {}));
+  EXPECT_EQ(NumbersOf(*whole.Next()), sorted);
 }
 
 // k batches of n see what one of k n sees, and updates end together.
@@ -70,7 +77,8 @@ TEST(BatchIteratorTest, AccumulationEqualsLargeBatches) {
     for (bool more = true; more;) {
       ASSERT_OK_AND_ASSIGN(const Batch batch, small.Next());
       EXPECT_EQ(batch.first, static_cast<int64_t>(got.size()));
-      for (const int32_t n : NumbersOf(batch)) got.push_back(n);
+      const std::vector<int32_t> numbers = NumbersOf(batch);
+      got.insert(got.end(), numbers.begin(), numbers.end());
       more = !batch.ends_update;
     }
     EXPECT_EQ(got, want) << update;

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "runtime/data/csv.h"
 #include "runtime/data/data.h"
+#include "runtime/data/table.h"
 #include "runtime/formats/safetensors.h"
 #include "tests/temp_dir.h"
 
@@ -87,6 +88,9 @@ TEST(CsvTest, SurvivesMutations) {
       continue;
     }
     ++accepted;
+    const DataOptions options{.data = "t", .target = table->header().back()};
+    if (const auto schema = SchemaOf(*table, options); schema.ok())
+      TableTensors(*table, *schema, options).IgnoreError();
     for (int64_t row = 0; row < table->num_rows(); ++row)
       for (size_t column = 0; column < table->header().size(); ++column)
         EXPECT_EQ(table->PlaceOf(row, column).find("t:"), 0u) << table->cell(row, column);
