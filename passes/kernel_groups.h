@@ -11,21 +11,23 @@
 namespace trama {
 
 struct KernelGroup {
-  llvm::SetVector<mlir::Operation*> ops;  // computed here and nowhere else
-  llvm::SetVector<mlir::Operation*>
-      copies;  // views and cheap ops, repeated in each kernel that reads them
+  llvm::SetVector<mlir::Operation*> ops;     // computed here and nowhere else
+  llvm::SetVector<mlir::Operation*> copies;  // constants and views: each kernel has its own
   std::string kind;
 
   bool Contains(mlir::Operation* op) const { return ops.contains(op) || copies.contains(op); }
 };
 
-// Covers every op of the program but constants, views and what else is only ever copied. The graph
-// of the groups has no cycle.
-std::vector<KernelGroup> GroupKernels(mlir::func::FuncOp program, bool compiles_bodies);
+// How many elements the program's ops compute, views and constants not counted.
+int64_t ComputedElements(mlir::func::FuncOp program);
 
-// The op's name without the dialect's: "matmul".
-llvm::StringRef Mnemonic(mlir::Operation* op);
-// The kind of a kernel with `op` as its anchor, "fused" where it is none.
-std::string KindOf(mlir::Operation* op);
+// Covers every op of the program but those that kernels copy. The graph of the groups has no cycle.
+// For a device that compiles no bodies each op is a group. In a `small` program as few groups as
+// there can be.
+std::vector<KernelGroup> GroupKernels(mlir::func::FuncOp program, bool compiles_bodies, bool small);
+
+// The group of an op that must be in memory although kernels copy it. Ops in `owned` are others'.
+KernelGroup GroupOne(mlir::Operation* op, bool compiles_bodies,
+                     const llvm::DenseSet<mlir::Operation*>& owned);
 
 }  // namespace trama

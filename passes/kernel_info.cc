@@ -1,6 +1,6 @@
 #include "passes/kernel_info.h"
 
-#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace trama {
@@ -13,20 +13,32 @@ RankedTensorType TypeOf(Value value) { return mlir::cast<RankedTensorType>(value
 double Elements(Value value) { return static_cast<double>(TypeOf(value).getNumElements()); }
 int64_t LastDim(Value value) { return TypeOf(value).getShape().back(); }
 
-// Everything computed from `arg` has its shape: no element is read for another.
-bool ReadElementwise(mlir::BlockArgument arg) {
-  const RankedTensorType type = TypeOf(arg);
+// Collects everything computed from `arg`; false where an element is used for another than itself.
+bool ReadElementwise(mlir::BlockArgument arg, llvm::DenseSet<Value>& derived) {
+  const llvm::ArrayRef<int64_t> shape = TypeOf(arg).getShape();
   llvm::SmallVector<Value> values{arg};
-  llvm::SmallPtrSet<Operation*, 16> seen;
   while (!values.empty()) {
     for (Operation* user : values.pop_back_val().getUsers()) {
-      if (mlir::isa<mlir::func::ReturnOp>(user) || !seen.insert(user).second) continue;
+      if (mlir::isa<mlir::func::ReturnOp>(user)) continue;
       const Value result = user->getResult(0);
-      if (TypeOf(result).getShape() != type.getShape()) return false;
-      values.push_back(result);
+      if (!user->hasTrait<OpTrait::Pointwise>() || TypeOf(result).getShape() != shape) return false;
+      if (derived.insert(result).second) values.push_back(result);
     }
   }
   return true;
+}
+
+// The reductions that `value` needs: a kernel has computed those before it gets to it.
+llvm::DenseSet<Operation*> ReductionsOf(Value value) {
+  llvm::DenseSet<Operation*> reductions, seen;
+  llvm::SmallVector<Value> values{value};
+  while (!values.empty()) {
+    Operation* op = values.pop_back_val().getDefiningOp();
+    if (!op || !seen.insert(op).second) continue;
+    if (mlir::isa<SumOp, ReduceMaxOp, ArgmaxOp>(op)) reductions.insert(op);
+    llvm::append_range(values, op->getOperands());
+  }
+  return reductions;
 }
 }  // namespace
 
@@ -125,15 +137,20 @@ std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
         .Case([&](CacheUpdateOp update) { add(update.getY(), update.getCache()); });
     return aliases;
   }
-  const bool pointwise = llvm::all_of(body.without_terminator(), [](Operation& op) {
-    return op.hasTrait<OpTrait::Pointwise>() || mlir::isa<ConstantOp>(op);
-  });
-  if (!pointwise) return aliases;
+  if (kernel->getAttrOfType<mlir::StringAttr>(kKindAttr).getValue() != "fused") return aliases;
   for (mlir::BlockArgument arg : body.getArguments()) {
-    if (!ReadElementwise(arg)) continue;
+    llvm::DenseSet<Value> derived;
+    if (!ReadElementwise(arg, derived)) continue;
+    // All results that need the operand are computed in one go, and read it first.
+    llvm::SmallVector<Value> readers;
+    for (Value result : terminator->getOperands())
+      if (derived.contains(result)) readers.push_back(result);
+    if (readers.empty() || llvm::is_contained(terminator->getOperands(), Value(arg))) continue;
+    const auto reductions = ReductionsOf(readers.front());
+    if (llvm::any_of(readers, [&](Value reader) { return ReductionsOf(reader) != reductions; }))
+      continue;
     for (auto [i, result] : llvm::enumerate(terminator->getOperands()))
-      if (TypeOf(result).getShape() == TypeOf(arg).getShape() &&
-          BytesOf(result.getType()) == BytesOf(arg.getType()))
+      if (derived.contains(result) && BytesOf(result.getType()) == BytesOf(arg.getType()))
         aliases.push_back({static_cast<unsigned>(i), arg.getArgNumber()});
   }
   return aliases;

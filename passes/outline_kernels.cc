@@ -2,10 +2,12 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/fuse_epilogues.h"
 #include "passes/kernel_groups.h"
 #include "passes/kernel_info.h"
 #include "passes/own_results.h"
 #include "passes/passes.h"
+#include "passes/program_util.h"
 
 namespace trama {
 #define GEN_PASS_DEF_OUTLINEKERNELS
@@ -47,8 +49,11 @@ class KernelTable {
 
 class Outliner {
  public:
-  Outliner(FuncOp program, KernelTable& kernels, bool compiles_bodies)
-      : program_(program), kernels_(kernels), groups_(GroupKernels(program, compiles_bodies)) {
+  Outliner(FuncOp program, KernelTable& kernels, bool compiles_bodies, bool small)
+      : program_(program),
+        kernels_(kernels),
+        compiles_bodies_(compiles_bodies),
+        groups_(GroupKernels(program, compiles_bodies, small)) {
     for (auto [i, op] : llvm::enumerate(program.front())) index_[&op] = i;
     for (auto [i, group] : llvm::enumerate(groups_))
       for (Operation* op : group.ops) owner_[op] = i;
@@ -101,6 +106,8 @@ class Outliner {
   // Marks the values that must exist in memory. One that no group computes, because it is otherwise
   // only copied into kernels, gets a group, or an alias where it is a reshape.
   void FindNeeded() {
+    llvm::DenseSet<Operation*> owned;
+    for (auto [op, group] : owner_) owned.insert(op);
     SmallVector<Value> work(program_.front().getTerminator()->getOperands());
     for (const KernelGroup& group : groups_) llvm::append_range(work, Inputs(group));
     while (!work.empty()) {
@@ -113,12 +120,10 @@ class Outliner {
         work.push_back(op->getOperand(0));
         continue;
       }
-      KernelGroup group;
-      group.ops.insert(op);
-      group.kind = KindOf(op);
+      KernelGroup group = GroupOne(op, compiles_bodies_, owned);
       owner_[op] = groups_.size();
-      groups_.push_back(group);
-      llvm::append_range(work, op->getOperands());
+      llvm::append_range(work, Inputs(group));
+      groups_.push_back(std::move(group));
     }
   }
 
@@ -204,6 +209,7 @@ class Outliner {
 
   FuncOp program_;
   KernelTable& kernels_;
+  bool compiles_bodies_;
   std::vector<KernelGroup> groups_;
   llvm::DenseMap<Operation*, int64_t> index_;
   llvm::DenseMap<Operation*, int> owner_;
@@ -211,6 +217,32 @@ class Outliner {
   llvm::SetVector<Operation*> aliases_;
   mlir::IRMapping mapping_;
 };
+
+// A result that is a constant is written last, and by itself: it may go where others read before.
+void MakeConstantsLast(FuncOp program) {
+  Operation* terminator = program.front().getTerminator();
+  mlir::OpBuilder b(terminator);
+  for (mlir::OpOperand& result : terminator->getOpOperands())
+    if (auto constant = result.get().getDefiningOp<ConstantOp>())
+      result.set(b.clone(*constant)->getResult(0));
+}
+
+// Composites that are computed element by element and by reductions join other kernels so.
+void DecomposeLoops(FuncOp program) {
+  mlir::IRRewriter rewriter(program.getContext());
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation& op : llvm::make_early_inc_range(program.front().without_terminator())) {
+      if (!mlir::isa<SoftmaxOp, LogSoftmaxOp, LayerNormOp, LayerNormGradOp, CrossEntropyOp,
+                     CrossEntropyGradOp, WeightedMeanOp, MeanOp, DropoutOp, SquareSumOp, SgdOp,
+                     AdamOp>(op))
+        continue;
+      rewriter.setInsertionPoint(&op);
+      rewriter.replaceOp(&op, mlir::cast<DecomposeInterface>(&op).decompose(rewriter));
+      changed = true;
+    }
+  }
+}
 
 struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
   using OutlineKernelsBase::OutlineKernelsBase;
@@ -221,7 +253,15 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     for (FuncOp func : getOperation().getOps<FuncOp>())
       if (!func.isPrivate() && !func.isExternal()) programs.push_back(func);
     for (FuncOp program : programs) {
-      if (failed(Outliner(program, kernels, compiles_bodies).Run())) return signalPassFailure();
+      const bool small = ComputedElements(program) <= small_program;
+      if (compiles_bodies) {
+        if (small) DecomposeLoops(program);
+        UniteLayouts(program);
+        EraseDeadOps(program);
+      }
+      MakeConstantsLast(program);
+      if (failed(Outliner(program, kernels, compiles_bodies, small).Run()))
+        return signalPassFailure();
       OwnResults(program);
     }
   }

@@ -69,6 +69,9 @@ def Decompose : Trama_Pass<"decompose"> {
 def OutlineKernels : Trama_Pass<"outline-kernels"> {
   let summary = "groups ops into fused kernels, each one func.func and one trama.dispatch";
   let options = [Option<"compiles_bodies", "compiles-bodies", "bool", "true",
-                        "kernels may hold more than one op">];
+                        "kernels may hold more than one op">,
+                 Option<"small_program", "small-program", "int64_t", "131072",
+                        "elements computed up to which a program's dispatches cost more than its "
+                        "work, so that all that may share a kernel does">];
 }
 #endif

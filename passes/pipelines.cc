@@ -4,6 +4,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "passes/passes.h"
@@ -58,14 +59,29 @@ std::string LineOf(mlir::Location loc) {
 }
 }  // namespace
 
-void BuildModelPipeline(mlir::OpPassManager& pm) {}
+void BuildModelPipeline(mlir::OpPassManager& pm) {
+  pm.addPass(createSimplify());
+  pm.addPass(createRaiseSoftmax());
+  pm.addPass(createRaiseLayerNorm());
+  pm.addPass(createRaiseGelu());
+  pm.addPass(createRaiseCrossEntropy());
+  pm.addPass(createFuseAttention());
+  pm.addPass(createFuseLinear());
+  pm.addPass(createFuseHead());
+  pm.addPass(createSimplify());
+}
 
 void BuildProgramPipeline(mlir::OpPassManager& pm) {
   pm.addPass(createAutodiff());
   pm.addPass(createTrainStep());
+  pm.addPass(createSimplify());
 }
 
 void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device) {
+  DecomposeOptions decompose;
+  for (const std::string& anchor : device.anchors) decompose.keep.push_back(anchor);
+  pm.addPass(createDecompose(decompose));
+  pm.addPass(createSimplify());
   OutlineKernelsOptions outline;
   outline.compiles_bodies = device.compiles_bodies;
   pm.addPass(createOutlineKernels(outline));
@@ -79,8 +95,6 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
         const std::string text = diagnostic.str() + LineOf(diagnostic.getLocation());
         if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error) {
           if (error.empty()) error = text;
-        } else if (report) {
-          report->remarks.push_back(text);
         }
         return mlir::success();
       });
@@ -99,7 +113,11 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   BuildModelPipeline(pm);
   BuildProgramPipeline(pm);
   BuildKernelPipeline(pm, options.device);
-  if (failed(pm.run(module)))
+  if (report && failed(CollectRemarks(*module.getContext(), &report->remarks)))
+    return absl::InternalError("remarks cannot be collected");
+  const bool passed = succeeded(pm.run(module));
+  if (report) module.getContext()->setRemarkEngine(nullptr);  // it points into the report
+  if (!passed)
     return absl::InvalidArgumentError(error.empty() ? "a pass failed without saying why" : error);
   return EmitPlan(module, options);
 }

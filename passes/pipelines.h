@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/device_target.h"
+#include "passes/remarks.h"
 
 namespace trama {
 
@@ -23,7 +24,7 @@ struct CompileOptions {
 
 // What compiling has to tell beside the plan.
 struct CompileReport {
-  std::vector<std::string> remarks;  // "not fused: ..." with the DSL's line
+  std::vector<PassRemark> remarks;  // why something was not fused
   // The IR's text as traced and after each pass, by the pass's flag; the last one ends in ".failed"
   // where a pass failed.
   std::vector<std::pair<std::string, std::string>> stages;

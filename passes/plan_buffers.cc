@@ -236,11 +236,16 @@ class Planner {
       const Storage& storage = values.Of(value);
       const uint32_t block = first_block_[storage.kind] + storage.place.block;
       const std::string& name = names[value];
-      auto [entry, inserted] = buffer_index_.try_emplace(
-          std::tuple(block, storage.place.offset, TypeText(value.getType()), name),
-          plan_.buffers_size());
-      buffers[value] = entry->second;
-      if (!inserted) return;
+      // What has a name is one buffer in all programs; a transient value has its own.
+      uint32_t index = plan_.buffers_size();
+      if (!name.empty())
+        index =
+            buffer_index_
+                .try_emplace(
+                    std::tuple(block, storage.place.offset, TypeText(value.getType()), name), index)
+                .first->second;
+      buffers[value] = index;
+      if (index != static_cast<uint32_t>(plan_.buffers_size())) return;
       plan::Buffer* buffer = plan_.add_buffers();
       buffer->set_block(block);
       buffer->set_offset(storage.place.offset);

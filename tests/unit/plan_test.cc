@@ -46,9 +46,9 @@ func.func @forward(
     %w: tensor<8x8xf32> {trama.name = "fc.weight", trama.role = "parameter"})
     -> (tensor<32xf32> {trama.name = "y"}) {
   %a = trama.matmul %x, %w : tensor<4x8xf32>, tensor<8x8xf32>
-  %b = trama.softmax %a dim = 1 : tensor<4x8xf32>
+  %b = trama.softmax %a dim = 0 : tensor<4x8xf32>
   %c = trama.matmul %b, %w : tensor<4x8xf32>, tensor<8x8xf32>
-  %d = trama.softmax %c dim = 1 : tensor<4x8xf32>
+  %d = trama.softmax %c dim = 0 : tensor<4x8xf32>
   %e = trama.reshape %d : tensor<4x8xf32> -> tensor<32xf32>
   return %e : tensor<32xf32>
 }
