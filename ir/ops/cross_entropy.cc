@@ -104,7 +104,7 @@ SmallVector<Value> CrossEntropyOp::decompose(mlir::OpBuilder& b) {
   Value y = e.Sub(lse, e.Reshape(picked, {n}));
   if (const double smoothing = getLabelSmoothing().convertToDouble(); smoothing > 0)
     y = e.Add(e.Mul(y, 1 - smoothing), e.Mul(e.Sub(lse, e.Mean(logits, {1})), smoothing));
-  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<double>(getIgnoreIndex()));
+  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<int64_t>(getIgnoreIndex()));
   return {e.Select(ignored, 0, y), lse};
 }
 
@@ -118,7 +118,7 @@ SmallVector<Value> CrossEntropyGradOp::decompose(mlir::OpBuilder& b) {
                 e.Unsqueeze(targets, 1));
   Value off = e.Select(is_target, e.Sub(p, 1 - smoothing), p);
   if (smoothing > 0) off = e.Sub(off, smoothing / ShapeOf(getLogits())[1]);
-  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<double>(getIgnoreIndex()));
+  Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<int64_t>(getIgnoreIndex()));
   Value grad = e.Select(ignored, 0, getGrad());
   return {e.Mul(off, e.Unsqueeze(grad, 1))};
 }

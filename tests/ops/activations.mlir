@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @forms
@@ -55,4 +57,15 @@ func.func @main() {
   %c12 = trama.constant dense<[-0.0115841666, 0.165928168, 0.210239105, 1.5, 0.976357219, 0.259487894]> : tensor<6xf32>
   trama.check_close %y11, %c12 : tensor<6xf32>, tensor<6xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @both
+// CHECK: trama.gelu_grad %{{.*}}, %{{.*}} : tensor<3xf32>, tensor<3xf32>
+// CHECK: trama.compare gt %arg0
+func.func @both(%x: tensor<3xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %a = trama.relu %x : tensor<3xf32>
+  %y = trama.gelu %a : tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @forms
@@ -166,4 +168,25 @@ func.func @main() {
   %c47 = trama.constant dense<[[[1.60899173, 1.3388396, 1.38354308]]]> : tensor<1x1x3xf32>
   trama.check_close %lse_d, %c47 : tensor<1x1x3xf32>, tensor<1x1x3xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @attention
+// CHECK: %[[Y:.*]], %[[LSE:.*]] = trama.attention %arg0, %arg1, %arg2 scale = 5.000000e-01 causal
+// CHECK: trama.attention_grad %{{.*}}, %[[Y]], %[[LSE]], %arg0, %arg1, %arg2 scale = 5.000000e-01 causal
+func.func @attention(%q: tensor<2x3x4x8xf32> {trama.name = "q", trama.role = "parameter"}, %k: tensor<2x3x4x8xf32> {trama.name = "k", trama.role = "parameter"}, %v: tensor<2x3x4x8xf32> {trama.name = "v", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y, %lse = trama.attention %q, %k, %v scale = 5.0e-01 causal : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>
+  %loss = trama.sum %y dims = [0, 1, 2, 3] : tensor<2x3x4x8xf32>
+  return %loss : tensor<f32>
+}
+
+// A bias that is learnt: attention_grad does not give its gradient.
+// CHECK-LABEL: func.func @learnt_bias
+// CHECK-NOT: trama.attention
+// CHECK: trama.softmax
+// CHECK: trama.sum %{{.*}} : tensor<2x3x4x4xf32>
+func.func @learnt_bias(%q: tensor<2x3x4x8xf32> {trama.name = "q", trama.role = "parameter"}, %k: tensor<2x3x4x8xf32> {trama.name = "k", trama.role = "parameter"}, %v: tensor<2x3x4x8xf32> {trama.name = "v", trama.role = "parameter"}, %b: tensor<4x4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y, %lse = trama.attention %q, %k, %v bias %b : tensor<4x4xf32> scale = 5.0e-01 : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>
+  %loss = trama.sum %y dims = [0, 1, 2, 3] : tensor<2x3x4x8xf32>
+  return %loss : tensor<f32>
 }

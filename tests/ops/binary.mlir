@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @identities
@@ -160,4 +161,26 @@ func.func @main() {
   %c33 = trama.constant dense<[0x7FC00000, 0x7FC00000]> : tensor<2xf32>
   trama.check_close %y32, %c33 : tensor<2xf32>, tensor<2xf32>
   return
+}
+
+//--- gradient.mlir
+// What was repeated is summed.
+// CHECK-LABEL: func.func @broadcast
+// CHECK-DAG: trama.sum %{{.*}} dims = [0] : tensor<2x3xf32>
+// CHECK-DAG: trama.sum %{{.*}} dims = [1] : tensor<2x3xf32>
+// CHECK-DAG: trama.reshape %{{.*}} : tensor<2xf32> -> tensor<2x1xf32>
+func.func @broadcast(%a: tensor<2x1xf32> {trama.name = "a", trama.role = "parameter"}, %b: tensor<3xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.mul %a, %b : tensor<2x1xf32>, tensor<3xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x3xf32>
+  return %loss : tensor<f32>
+}
+
+// Half of the gradient goes to each side of a tie.
+// CHECK-LABEL: func.func @tie
+// CHECK: trama.compare gt %arg0, %arg1
+// CHECK: trama.compare gt %arg1, %arg0
+func.func @tie(%a: tensor<3xf32> {trama.name = "a", trama.role = "parameter"}, %b: tensor<3xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.max %a, %b : tensor<3xf32>, tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @forms
@@ -83,4 +85,14 @@ func.func @main() {
   %c19 = trama.constant dense<0.0> : tensor<f32>
   trama.check_close %y18, %c19 : tensor<f32>, tensor<f32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @loss
+// CHECK: %[[Y:.*]], %[[LSE:.*]] = trama.cross_entropy
+// CHECK: trama.cross_entropy_grad %{{.*}}, %arg0, %arg1, %[[LSE]] {label_smoothing = 1.000000e-01 : f64}
+func.func @loss(%x: tensor<4x9xf32> {trama.name = "x", trama.role = "parameter"}, %t: tensor<4xi32> {trama.name = "t", trama.role = "input"}, %w: tensor<4xf32> {trama.name = "w", trama.role = "input"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %l, %lse = trama.cross_entropy %x, %t {label_smoothing = 1.0e-01 : f64} : tensor<4x9xf32>, tensor<4xi32>
+  %y = trama.weighted_mean %l, %w : tensor<4xf32>, tensor<4xf32>
+  return %y : tensor<f32>
 }

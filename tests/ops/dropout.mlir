@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @form
@@ -45,4 +47,15 @@ func.func @main() {
   %c10 = trama.constant dense<[[8.0, 0.0, 0.0]]> : tensor<1x3xf32>
   trama.check_close %y9, %c10 : tensor<1x3xf32>, tensor<1x3xf32>
   return
+}
+
+//--- gradient.mlir
+// The gradient goes through the same mask.
+// CHECK-LABEL: func.func @dropout
+// CHECK: trama.dropout %arg0, %arg1 p = 1.000000e-01 op_id = 4
+// CHECK: trama.dropout %{{.*}}, %arg1 p = 1.000000e-01 op_id = 4
+func.func @dropout(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}, %rng: tensor<4xi32> {trama.name = "rng", trama.role = "scalar"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.dropout %x, %rng p = 1.0e-01 op_id = 4 : tensor<2x3xf32>, tensor<4xi32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @shapes
@@ -91,4 +92,25 @@ func.func @main() {
   %c19 = trama.constant dense<[[[[0.5], [1.0], [2.0]]], [[[0.5], [0.5], [3.0]]], [[[0.5], [0.5], [5.0]]]]> : tensor<3x1x3x1xf32>
   trama.check_close %y18, %c19 : tensor<3x1x3x1xf32>, tensor<3x1x3x1xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @embedding
+// CHECK: trama.embedding_grad %{{.*}}, %arg1 rows = 9 : tensor<2x3x4xf32>, tensor<2x3xi32>
+func.func @embedding(%w: tensor<9x4xf32> {trama.name = "w", trama.role = "parameter"}, %ids: tensor<2x3xi32> {trama.name = "ids", trama.role = "input"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.embedding %w, %ids : tensor<9x4xf32>, tensor<2x3xi32>
+  %loss = trama.sum %y dims = [0, 1, 2] : tensor<2x3x4xf32>
+  return %loss : tensor<f32>
+}
+
+// One element a row: no sum.
+// CHECK-LABEL: func.func @pick
+// CHECK: %[[I:.*]] = trama.iota dim = 1 : tensor<5x4xi32>
+// CHECK: trama.compare eq %[[I]], %arg1 : tensor<5x4xi32>, tensor<5x1xi32>
+// CHECK-NOT: trama.sum
+// CHECK: return
+func.func @pick(%x: tensor<5x4xf32> {trama.name = "x", trama.role = "parameter"}, %i: tensor<5x1xi32> {trama.name = "i", trama.role = "input"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.gather %x, %i dim = 1 : tensor<5x4xf32>, tensor<5x1xi32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<5x1xf32>
+  return %loss : tensor<f32>
 }

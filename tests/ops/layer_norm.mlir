@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @shapes
@@ -62,4 +64,13 @@ func.func @main() {
   %c12 = trama.constant dense<[[0.1, 0.0, -0.1]]> : tensor<1x3xf32>
   trama.check_close %y11, %c12 : tensor<1x3xf32>, tensor<1x3xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @layer_norm
+// CHECK: trama.layer_norm_grad %{{.*}}, %arg0, %arg1 eps = 1.000000e-05 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<3xf32>
+func.func @layer_norm(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<3xf32> {trama.name = "w", trama.role = "parameter"}, %b: tensor<3xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.layer_norm %x, %w, %b eps = 1.0e-05 : tensor<2x3xf32>, tensor<3xf32>, tensor<3xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @forms
@@ -71,4 +73,26 @@ func.func @main() {
   %c21 = trama.constant dense<[0.1, -2.2, -7.45]> : tensor<3xf32>
   trama.check_close %y20, %c21 : tensor<3xf32>, tensor<3xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @affine
+// CHECK-DAG: trama.matmul %{{.*}}, %arg1 : tensor<5x2x4xf32>, tensor<4x3xf32>
+// CHECK-DAG: trama.matmul %{{.*}} transposed, %{{.*}} : tensor<10x4xf32>, tensor<10x3xf32>
+// CHECK-DAG: trama.sum %{{.*}} dims = [0] : tensor<10x4xf32>
+func.func @affine(%x: tensor<5x2x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<4x3xf32> {trama.name = "w", trama.role = "parameter"}, %b: tensor<4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.linear %x, %w transposed, %b : tensor<5x2x3xf32>, tensor<4x3xf32>, tensor<4xf32>
+  %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x4xf32>
+  return %loss : tensor<f32>
+}
+
+// An activation comes off first; the bias stays with the product.
+// CHECK-LABEL: func.func @activated
+// CHECK: %[[A:.*]] = trama.linear %arg0, %arg1, %arg2 : tensor<2x3xf32>, tensor<3x4xf32>, tensor<4xf32>
+// CHECK: trama.gelu %[[A]] tanh
+// CHECK: trama.gelu_grad %{{.*}}, %[[A]] tanh
+func.func @activated(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<3x4xf32> {trama.name = "w", trama.role = "parameter"}, %b: tensor<4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.linear %x, %w, %b activation = gelu_tanh : tensor<2x3xf32>, tensor<3x4xf32>, tensor<4xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x4xf32>
+  return %loss : tensor<f32>
 }

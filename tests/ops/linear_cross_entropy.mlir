@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @forms
@@ -47,4 +49,13 @@ func.func @main() {
   %c9 = trama.constant dense<[[0.289634068, -0.299590684], [0.11729045, 0.0673120745], [-0.406924518, 0.23227861]]> : tensor<3x2xf32>
   trama.check_close %dw, %c9 : tensor<3x2xf32>, tensor<3x2xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @loss
+// CHECK: trama.linear_cross_entropy_grad %{{.*}}, %arg0, %arg1, %arg2
+func.func @loss(%x: tensor<4x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<9x3xf32> {trama.name = "w", trama.role = "parameter"}, %t: tensor<4xi32> {trama.name = "t", trama.role = "input"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.linear_cross_entropy %x, %w, %t : tensor<4x3xf32>, tensor<9x3xf32>, tensor<4xi32>
+  %loss = trama.sum %y dims = [0] : tensor<4xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @booleans
@@ -138,4 +139,22 @@ func.func @main() {
   %c37 = trama.constant dense<[1.0, 0.0]> : tensor<2xf32>
   trama.check_close %y36, %c37 : tensor<2xf32>, tensor<2xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @select
+// CHECK-DAG: trama.select %arg0, %{{.*}}, %[[ZERO:.*]] : tensor<3xi1>, tensor<3xf32>, tensor<f32>
+// CHECK-DAG: trama.select %arg0, %{{.*}}, %{{.*}} : tensor<3xi1>, tensor<f32>, tensor<3xf32>
+func.func @select(%c: tensor<3xi1> {trama.name = "c", trama.role = "input"}, %a: tensor<3xf32> {trama.name = "a", trama.role = "parameter"}, %b: tensor<3xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.select %c, %a, %b : tensor<3xi1>, tensor<3xf32>, tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @cast
+// CHECK: trama.cast %{{.*}} : tensor<3xf32> -> tensor<3xbf16>
+func.func @cast(%a: tensor<3xbf16> {trama.name = "a", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.cast %a : tensor<3xbf16> -> tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @flags
@@ -100,4 +101,38 @@ func.func @main() {
   %c16 = trama.constant dense<[[[[-2.0, -1.25], [9.0, -2.0]], [[2.0, 1.25], [-9.0, 2.0]], [[-6.0, -3.75], [27.0, -6.0]]], [[[-4.0, -2.5], [18.0, -4.0]], [[4.0, 2.5], [-18.0, 4.0]], [[-12.0, -7.5], [54.0, -12.0]]]]> : tensor<2x3x2x2xf32>
   trama.check_close %y15, %c16 : tensor<2x3x2x2xf32>, tensor<2x3x2x2xf32>
   return
+}
+
+//--- gradient.mlir
+// A matrix that multiplies a batch gets its gradient from one product over all rows.
+// CHECK-LABEL: func.func @shared
+// CHECK: %[[Y:.*]] = trama.matmul %arg0, %arg1
+// CHECK-NOT: trama.transpose
+// CHECK-DAG: trama.matmul %{{.*}}, %arg1 transposed : tensor<5x2x4xf32>, tensor<3x4xf32>
+// CHECK-DAG: %[[ROWS:.*]] = trama.reshape %arg0 : tensor<5x2x3xf32> -> tensor<10x3xf32>
+// CHECK-DAG: trama.matmul %[[ROWS]] transposed, %{{.*}} : tensor<10x3xf32>, tensor<10x4xf32>
+// CHECK: return
+func.func @shared(%x: tensor<5x2x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<3x4xf32> {trama.name = "w", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.matmul %x, %w : tensor<5x2x3xf32>, tensor<3x4xf32>
+  %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x4xf32>
+  return %loss : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @scores
+// CHECK-NOT: trama.transpose
+// CHECK-DAG: trama.matmul %{{.*}}, %arg1 : tensor<5x2x7xf32>, tensor<5x7x3xf32>
+// CHECK-DAG: trama.matmul %{{.*}} transposed, %arg0 : tensor<5x2x7xf32>, tensor<5x2x3xf32>
+// CHECK: return
+func.func @scores(%q: tensor<5x2x3xf32> {trama.name = "q", trama.role = "parameter"}, %k: tensor<5x7x3xf32> {trama.name = "k", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.matmul %q, %k transposed : tensor<5x2x3xf32>, tensor<5x7x3xf32>
+  %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x7xf32>
+  return %loss : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @batch_is_summed
+// CHECK: trama.sum %{{.*}} dims = [0] : tensor<5x2x3xf32>
+func.func @batch_is_summed(%a: tensor<2x3xf32> {trama.name = "a", trama.role = "parameter"}, %b: tensor<5x3x4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.matmul %a, %b : tensor<2x3xf32>, tensor<5x3x4xf32>
+  %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x4xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @over_nothing
@@ -122,4 +124,24 @@ func.func @main() {
   %c32 = trama.constant dense<-3> : tensor<i32>
   trama.check_close %y31, %c32 : tensor<i32>, tensor<i32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @mean
+// CHECK: trama.broadcast %{{.*}} : tensor<2x1xf32> -> tensor<2x3xf32>
+func.func @mean(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.mean %x dims = [1] : tensor<2x3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<2xf32>
+  return %loss : tensor<f32>
+}
+
+// The largest elements of a row share its gradient.
+// CHECK-LABEL: func.func @largest
+// CHECK: %[[IS:.*]] = trama.compare eq %arg0
+// CHECK: trama.sum %{{.*}} dims = [1] keepdim
+// CHECK: trama.select %[[IS]]
+func.func @largest(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.reduce_max %x dims = [1] : tensor<2x3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<2xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @reshapes
@@ -172,4 +173,28 @@ func.func @main() {
   %c20 = trama.constant dense<[[7.0, 8.0], [7.0, 8.0]]> : tensor<2x2xf32>
   trama.check_close %y19, %c20 : tensor<2x2xf32>, tensor<2x2xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @moves
+// CHECK: trama.pad %{{.*}} starts = [1, 0] strides = [2, 1] : tensor<2x3xf32> -> tensor<4x3xf32>
+// CHECK: trama.transpose %{{.*}} permutation = [1, 0] : tensor<4x3xf32>
+// CHECK: trama.reshape %{{.*}} : tensor<3x4xf32> -> tensor<12xf32>
+func.func @moves(%x: tensor<12xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %a = trama.reshape %x : tensor<12xf32> -> tensor<3x4xf32>
+  %b = trama.transpose %a permutation = [1, 0] : tensor<3x4xf32>
+  %y = trama.slice %b starts = [1, 0] strides = [2, 1] : tensor<4x3xf32> -> tensor<2x3xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x3xf32>
+  return %loss : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @joins
+// CHECK-DAG: trama.slice %{{.*}} starts = [0, 0] strides = [1, 1] : tensor<2x5xf32> -> tensor<2x3xf32>
+// CHECK-DAG: trama.slice %{{.*}} starts = [0, 3] strides = [1, 1] : tensor<2x5xf32> -> tensor<2x2xf32>
+// CHECK-DAG: trama.sum %{{.*}} dims = [0] : tensor<2x2xf32>
+func.func @joins(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}, %z: tensor<2xf32> {trama.name = "z", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %b = trama.broadcast %z : tensor<2xf32> -> tensor<2x2xf32>
+  %y = trama.concat %x, %b dim = 1 : tensor<2x3xf32>, tensor<2x2xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x5xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,8 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @any_dim
@@ -56,4 +58,18 @@ func.func @main() {
   %c10 = trama.constant dense<[[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]]> : tensor<2x3xf32>
   trama.check_close %y9, %c10 : tensor<2x3xf32>, tensor<2x3xf32>
   return
+}
+
+//--- gradient.mlir
+// dx = y (g - sum(g y))
+// CHECK-LABEL: func.func @softmax
+// CHECK: %[[Y:.*]] = trama.softmax
+// CHECK: %[[SUM:.*]] = trama.sum %{{.*}} dims = [0] keepdim
+// CHECK: %[[D:.*]] = trama.sub %{{.*}}, %[[SUM]]
+// CHECK: trama.mul %[[Y]], %[[D]]
+func.func @softmax(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "parameter"}, %g: tensor<2x3xf32> {trama.name = "g", trama.role = "input"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %s = trama.softmax %x dim = 0 : tensor<2x3xf32>
+  %y = trama.mul %s, %g : tensor<2x3xf32>, tensor<2x3xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x3xf32>
+  return %loss : tensor<f32>
 }

@@ -4,6 +4,7 @@
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
+// RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir
 
 //--- accepts.mlir
 // CHECK-LABEL: func.func @double_negation
@@ -126,4 +127,25 @@ func.func @main() {
   %c43 = trama.constant dense<[0.0, 1.0]> : tensor<2xf32>
   trama.check_close %y42, %c43 : tensor<2xf32>, tensor<2xf32>
   return
+}
+
+//--- gradient.mlir
+// CHECK-LABEL: func.func @tanh
+// CHECK: %[[Y:.*]] = trama.tanh
+// CHECK: trama.mul %[[Y]], %[[Y]]
+// CHECK: trama.sub
+func.func @tanh(%x: tensor<3xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.tanh %x : tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
+}
+
+// The sign does not change but where it jumps.
+// CHECK-LABEL: func.func @sign
+// CHECK: %[[ZERO:.*]] = trama.constant dense<0.000000e+00> : tensor<3xf32>
+// CHECK: return %{{.*}}, %[[ZERO]]
+func.func @sign(%x: tensor<3xf32> {trama.name = "x", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.sign %x : tensor<3xf32>
+  %loss = trama.sum %y dims = [0] : tensor<3xf32>
+  return %loss : tensor<f32>
 }

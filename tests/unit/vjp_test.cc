@@ -88,9 +88,10 @@ HostTensor RandomOperand(const std::string& spec, Random& random) {
       const bool positive = options.contains("positive");
       value = std::uniform_real_distribution<double>(positive ? 0.5 : -2.0, 2.0)(random);
     } else if (dtype == DType::kBool) {
-      value = options.contains("false") ? 0 : random() % 2;
+      value = options.contains("false") ? 0.0 : static_cast<double>(random() % 2);
     } else {
-      value = options.contains("ignoring") && random() % 4 == 0 ? -100 : random() % limit;
+      value = static_cast<double>(random() % limit);
+      if (options.contains("ignoring") && random() % 4 == 0) value = -100;
     }
     tensor.set(i, value);
   }
