@@ -1,4 +1,4 @@
-# The lit suites: tests/ops and tests/passes. ctest runs each folder; see tests/CMakeLists.txt.
+# The lit suites: tests/ops, tests/passes and tests/tools. ctest runs each folder; see tests/CMakeLists.txt.
 import os
 
 import lit.formats

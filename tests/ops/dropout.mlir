@@ -46,6 +46,12 @@ func.func @main() {
   %y9 = trama.dropout %c8, %c7 p = 5.0e-01 op_id = 5 : tensor<1x3xf32>, tensor<4xi32>
   %c10 = trama.constant dense<[[8.0, 0.0, 0.0]]> : tensor<1x3xf32>
   trama.check_close %y9, %c10 : tensor<1x3xf32>, tensor<1x3xf32>
+  // In bf16 the mask is the same: the numbers are drawn in f32.
+  %b1 = trama.constant dense<[[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]]> : tensor<2x3xbf16>
+  %b2 = trama.constant dense<[7, 11, 3, 2]> : tensor<4xi32>
+  %b3 = trama.dropout %b1, %b2 p = 5.0e-01 op_id = 5 : tensor<2x3xbf16>, tensor<4xi32>
+  %b4 = trama.constant dense<[[0.0, -4.0, 6.0], [8.0, 0.0, 0.0]]> : tensor<2x3xbf16>
+  trama.check_close %b3, %b4 : tensor<2x3xbf16>, tensor<2x3xbf16>
   return
 }
 
