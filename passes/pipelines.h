@@ -1,34 +1,13 @@
 // The order of the passes, and the whole way from a traced module to a plan.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "backends/api/plan.pb.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "passes/device_target.h"
-#include "passes/remarks.h"
+#include "passes/compile_options.h"
 
 namespace trama {
-
-struct CompileOptions {
-  DeviceTarget device;
-  std::string model;     // a label
-  std::string dump_dir;  // a file a pass, written as it ends; "" for none
-  bool timing = false;   // a table on standard error
-};
-
-// What compiling has to tell beside the plan.
-struct CompileReport {
-  std::vector<PassRemark> remarks;  // why something was not fused
-  // The IR's text as traced and after each pass, by the pass's flag; the last one ends in ".failed"
-  // where a pass failed.
-  std::vector<std::pair<std::string, std::string>> stages;
-};
 
 // raise, fuse, simplify: level "model" stays.
 void BuildModelPipeline(mlir::OpPassManager& pm);

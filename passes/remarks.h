@@ -1,20 +1,13 @@
 // Why an optimisation was not made, for `trama explain` and `trama-opt --remarks-filter=trama.*`.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Operation.h"
+#include "passes/compile_options.h"
 
 namespace trama {
-
-struct PassRemark {
-  std::string pass;      // "fuse-attention"
-  std::string function;  // the func.func's symbol
-  std::string message;   // "not fused: the softmax runs over the queries"
-  std::string location;  // "gpt2.h:41"; MLIR's spelling of it where it is no file and line
-};
 
 // A remark of MLIR's remark engine in category "trama.PASS". Costs nothing and prints nothing where
 // nobody asked for remarks. Meant for ops that looked like the pattern and were refused.

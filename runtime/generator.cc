@@ -1,0 +1,262 @@
+#include "runtime/generator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/formats/utf8.h"
+
+namespace trama {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Prompts run in chunks of this many ids, so that nothing is compiled for a prompt's own length.
+constexpr int64_t kPrefillChunk = 64;
+// Without a cache, causal windows are padded to a multiple of this.
+constexpr int64_t kWindowStep = 32;
+
+Program ForwardProgram(const Model& model, int64_t batch, int64_t length) {
+  Program program;
+  program.name = "forward";
+  for (TensorSpec& spec : model.Inputs(batch, length))
+    if (spec.name == "input_ids") program.inputs.push_back(std::move(spec));
+  return program;
+}
+
+// How much of `text` may be given out: what could still become a stop string is held back. Sets
+// `stopped` and the length before the first stop string where there is one.
+size_t SafeLength(std::string_view text, const std::vector<std::string>& stops, bool* stopped) {
+  size_t safe = text.size();
+  for (const std::string& stop : stops) {
+    if (stop.empty()) continue;
+    if (size_t at = text.find(stop); at != std::string_view::npos) {
+      *stopped = true;
+      safe = std::min(safe, at);
+      continue;
+    }
+    for (size_t length = std::min(stop.size() - 1, text.size()); length > 0; --length)
+      if (text.substr(text.size() - length) == std::string_view(stop).substr(0, length)) {
+        safe = std::min(safe, text.size() - length);
+        break;
+      }
+  }
+  return safe;
+}
+
+// One sample on its way: its ids and what of its text was given out.
+struct Row {
+  Sampler sampler;
+  Utf8Stream stream;
+  std::string text;  // whole characters so far
+  size_t given = 0;  // of `text`
+  bool done = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& model,
+                                                             const SessionOptions& options,
+                                                             int64_t batch, bool use_cache) {
+  std::unique_ptr<Generator> generator(new Generator(model));
+  generator->options_ = options;
+  generator->batch_ = batch;
+  generator->context_ = model.model->MaxLength();
+  if (generator->context_ <= 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat(model.entry->name, ": this model does not generate"));
+  generator->use_cache_ = use_cache && model.model->SequenceDim("input_ids") >= 0;
+  if (!generator->use_cache_) return generator;
+
+  generator->chunk_ = std::min(kPrefillChunk, generator->context_);
+  Program prefill = ForwardProgram(*model.model, batch, generator->chunk_);
+  prefill.name = "prefill";
+  prefill.kind = ProgramKind::kDecode;
+  prefill.cache_capacity = generator->context_;
+  Program decode = ForwardProgram(*model.model, batch, 1);
+  decode.name = "decode";
+  decode.kind = ProgramKind::kDecode;
+  decode.cache_capacity = generator->context_;
+  TRAMA_ASSIGN_OR_RETURN(generator->session_,
+                         Session::Create(*model.model, {prefill, decode}, options));
+  TRAMA_RETURN_IF_ERROR(generator->session_->LoadState(model.parameters));
+  TRAMA_ASSIGN_OR_RETURN(generator->prefill_, generator->session_->Find("prefill"));
+  TRAMA_ASSIGN_OR_RETURN(generator->decode_, generator->session_->Find("decode"));
+  generator->vocab_ = generator->session_->Output(generator->decode_, "logits")->shape.back();
+  generator->logits_.resize(static_cast<size_t>(batch * generator->vocab_));
+  return generator;
+}
+
+absl::Status Generator::RunWindow(const std::vector<int32_t>& window, float* logits) {
+  const Model& model = *model_.model;
+  const int64_t count = static_cast<int64_t>(window.size());
+  const bool causal = model.SequenceDim("input_ids") >= 0;
+  // What follows the last id does not reach it in a causal model; others run at their own length.
+  const int64_t length =
+      causal ? std::min(context_, (count + kWindowStep - 1) / kWindowStep * kWindowStep) : count;
+  std::unique_ptr<Session>& session = windows_[length];
+  if (!session) {
+    TRAMA_ASSIGN_OR_RETURN(session,
+                           Session::Create(model, {ForwardProgram(model, 1, length)}, options_));
+    TRAMA_RETURN_IF_ERROR(session->LoadState(model_.parameters));
+  }
+  HostTensor ids(DType::kI32, {1, length});
+  std::copy(window.begin(), window.end(), ids.data<int32_t>().begin());
+  TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call("forward", {{"input_ids", ids}}));
+  const HostTensor all = outputs["logits"].Cast(DType::kF32);
+  vocab_ = all.shape.back();
+  logits_.resize(static_cast<size_t>(batch_ * vocab_));
+  // [1, T, V], or [1, V] of a model that predicts after the last id only.
+  const int64_t row = all.shape.size() == 3 ? count - 1 : 0;
+  std::memcpy(logits, all.data<float>().data() + row * vocab_,
+              static_cast<size_t>(vocab_) * sizeof(float));
+  return absl::OkStatus();
+}
+
+absl::Status Generator::RunChunk(uint32_t program, int64_t width, const Rows& windows,
+                                 const std::vector<bool>& active) {
+  HostTensor ids(DType::kI32, {batch_, width}), position(DType::kI32, {batch_}),
+      length(DType::kI32, {batch_});
+  for (int64_t r = 0; r < batch_; ++r) {
+    const int64_t left = active[r] ? static_cast<int64_t>(windows[r].size()) - cached_[r] : 0;
+    const int64_t count = std::min(width, left);
+    position.data<int32_t>()[r] = static_cast<int32_t>(cached_[r]);
+    length.data<int32_t>()[r] = static_cast<int32_t>(count);
+    std::copy_n(windows[r].begin() + cached_[r], count, ids.data<int32_t>().begin() + r * width);
+  }
+  Session& session = *session_;
+  TRAMA_RETURN_IF_ERROR(session.Write(*session.Input(program, "input_ids"), ids));
+  TRAMA_RETURN_IF_ERROR(session.Write(*session.Input(program, "position"), position));
+  TRAMA_RETURN_IF_ERROR(session.Write(*session.Input(program, "length"), length));
+  TRAMA_RETURN_IF_ERROR(session.Run(program));
+  HostTensor logits;
+  TRAMA_RETURN_IF_ERROR(session.Read(*session.Output(program, "logits"), &logits));
+  const HostTensor narrow = logits.Cast(DType::kF32);
+  for (int64_t r = 0; r < batch_; ++r) {
+    const int64_t count = length.data<int32_t>()[r];
+    if (count == 0) continue;
+    cached_[r] += count;
+    std::memcpy(logits_.data() + r * vocab_, narrow.data<float>().data() + r * vocab_,
+                static_cast<size_t>(vocab_) * sizeof(float));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Generator::AdvanceWithCache(const Rows& rows, const std::vector<bool>& active) {
+  Rows windows(rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const int64_t count = static_cast<int64_t>(rows[r].size());
+    windows[r].assign(rows[r].end() - std::min(count, context_), rows[r].end());
+    // The window moved: every position in it changed, and so did every key and value.
+    if (active[r] && count > context_) cached_[r] = 0;
+  }
+  while (true) {
+    int64_t left = 0;
+    for (size_t r = 0; r < rows.size(); ++r)
+      if (active[r]) left = std::max(left, static_cast<int64_t>(windows[r].size()) - cached_[r]);
+    if (left == 0) return absl::OkStatus();
+    TRAMA_RETURN_IF_ERROR(left == 1 ? RunChunk(decode_, 1, windows, active)
+                                    : RunChunk(prefill_, chunk_, windows, active));
+  }
+}
+
+absl::Status Generator::Advance(const Rows& rows, const std::vector<bool>& active) {
+  if (use_cache_) return AdvanceWithCache(rows, active);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (!active[r]) continue;
+    const int64_t count = std::min(static_cast<int64_t>(rows[r].size()), context_);
+    std::vector<float> logits(static_cast<size_t>(std::max<int64_t>(vocab_, 1)));
+    if (vocab_ == 0) {  // the first run says how many there are
+      TRAMA_ASSIGN_OR_RETURN(const int64_t vocab, model_.config.Int("vocab_size", 0, 1));
+      vocab_ = vocab;
+      logits_.resize(static_cast<size_t>(batch_ * vocab_));
+      logits.resize(static_cast<size_t>(vocab_));
+    }
+    TRAMA_RETURN_IF_ERROR(RunWindow({rows[r].end() - count, rows[r].end()}, logits.data()));
+    std::copy(logits.begin(), logits.end(), logits_.begin() + static_cast<int64_t>(r) * vocab_);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
+    const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
+    uint32_t first_sample, const std::function<void(int64_t row, std::string_view text)>& on_text) {
+  TRAMA_RETURN_IF_ERROR(options.sampling.Validate());
+  TRAMA_ASSIGN_OR_RETURN(const int64_t vocab_size, model_.config.Int("vocab_size", INT32_MAX, 1));
+  if (static_cast<int64_t>(prompts.size()) > batch_)
+    return absl::InvalidArgumentError(
+        absl::StrCat(prompts.size(), " prompts for a batch of ", batch_));
+  Rows rows = prompts;
+  std::vector<Row> states;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (rows[r].empty()) return absl::InvalidArgumentError("the prompt is empty");
+    for (int32_t id : rows[r])
+      if (id < 0 || id >= vocab_size)
+        return absl::InvalidArgumentError(
+            absl::StrCat("id ", id, " of the prompt is not in [0, ", vocab_size, ")"));
+    states.push_back({Sampler(options.sampling, first_sample + static_cast<uint32_t>(r)), {}, {}});
+    stats_.prompt_tokens += static_cast<int64_t>(rows[r].size());
+  }
+  // Rows beyond the prompts run along, inactive.
+  std::vector<bool> active(static_cast<size_t>(batch_), false);
+  rows.resize(static_cast<size_t>(batch_), {0});
+  std::fill_n(active.begin(), prompts.size(), options.max_tokens > 0);
+  cached_.assign(static_cast<size_t>(batch_), 0);
+  std::vector<GeneratedSample> samples(prompts.size());
+
+  auto give = [&](size_t r, bool at_end) {
+    Row& row = states[r];
+    if (at_end && !row.done) row.text += row.stream.Flush();
+    bool stopped = false;
+    size_t safe = SafeLength(row.text, options.stop, &stopped);
+    if (at_end && !stopped) safe = row.text.size();
+    if (stopped) {
+      row.text.resize(safe);
+      row.done = true;
+    }
+    if (safe > row.given && on_text)
+      on_text(static_cast<int64_t>(r),
+              std::string_view(row.text).substr(row.given, safe - row.given));
+    row.given = std::max(row.given, safe);
+  };
+
+  for (int64_t step = 0; std::find(active.begin(), active.end(), true) != active.end(); ++step) {
+    const double start = Now();
+    TRAMA_RETURN_IF_ERROR(Advance(rows, active));
+    (step == 0 ? stats_.prefill_seconds : stats_.decode_seconds) += Now() - start;
+    for (size_t r = 0; r < prompts.size(); ++r) {
+      if (!active[r]) continue;
+      Row& row = states[r];
+      TRAMA_ASSIGN_OR_RETURN(const int32_t id,
+                             row.sampler.Next({logits_.data() + static_cast<int64_t>(r) * vocab_,
+                                               static_cast<size_t>(vocab_)},
+                                              rows[r], static_cast<int64_t>(rows[r].size())));
+      ++stats_.new_tokens;
+      if (options.eos_id && id == *options.eos_id) {
+        active[r] = false;
+        continue;
+      }
+      rows[r].push_back(id);
+      samples[r].ids.push_back(id);
+      if (options.keep_distributions)
+        samples[r].distributions.push_back(row.sampler.distribution());
+      if (model_.tokenizer) {
+        row.text += row.stream.Push(model_.tokenizer->Decode({&id, 1}));
+        give(r, false);
+      }
+      if (row.done || static_cast<int64_t>(samples[r].ids.size()) >= options.max_tokens)
+        active[r] = false;
+    }
+  }
+  for (size_t r = 0; r < prompts.size(); ++r) {
+    give(r, true);
+    samples[r].text = std::move(states[r].text);
+  }
+  return samples;
+}
+
+}  // namespace trama

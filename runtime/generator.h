@@ -1,0 +1,86 @@
+// Continues prompts: prefill in chunks, then one token a step with a key/value cache; models that
+// cannot decode with a cache run their forward over a window instead.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "runtime/model_directory.h"
+#include "runtime/sampler.h"
+#include "runtime/session.h"
+
+namespace trama {
+
+struct GenerateOptions {
+  int64_t max_tokens = 100;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  // ends a sample before any of these
+  std::optional<int32_t> eos_id;  // ends a sample
+  bool keep_distributions = false;
+};
+
+struct GeneratedSample {
+  std::vector<int32_t> ids;                      // the new ones, without the end-of-text id
+  std::string text;                              // of the new ids, cut before a stop string
+  std::vector<TokenDistribution> distributions;  // one an id, where asked for
+};
+
+struct GenerateStats {
+  int64_t prompt_tokens = 0, new_tokens = 0;
+  double prefill_seconds = 0, decode_seconds = 0;
+};
+
+class Generator {
+ public:
+  // Compiles for `batch` rows at once. `use_cache` false runs the forward over the whole window
+  // for every token.
+  static absl::StatusOr<std::unique_ptr<Generator>> Create(const LoadedModel& model,
+                                                           const SessionOptions& options,
+                                                           int64_t batch = 1,
+                                                           bool use_cache = true);
+
+  // Continues up to `batch` prompts of ids. Row r draws with sample number `first_sample` + r.
+  // `on_text(row, text)` gets whole characters as they come (never part of a stop string); null
+  // for none. Beyond the context the last MaxLength() ids are kept. InvalidArgument for an empty
+  // prompt or an id outside the vocabulary.
+  absl::StatusOr<std::vector<GeneratedSample>> Generate(
+      const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
+      uint32_t first_sample = 0,
+      const std::function<void(int64_t row, std::string_view text)>& on_text = nullptr);
+
+  const GenerateStats& stats() const { return stats_; }
+  bool uses_cache() const { return use_cache_; }
+
+ private:
+  explicit Generator(const LoadedModel& model) : model_(model) {}
+  using Rows = std::vector<std::vector<int32_t>>;
+  // Brings logits_ up to date with the last ids of every row that is `active`.
+  absl::Status Advance(const Rows& rows, const std::vector<bool>& active);
+  absl::Status AdvanceWithCache(const Rows& rows, const std::vector<bool>& active);
+  absl::Status RunChunk(uint32_t program, int64_t width, const Rows& windows,
+                        const std::vector<bool>& active);
+  absl::Status RunWindow(const std::vector<int32_t>& window, float* logits);
+
+  const LoadedModel& model_;
+  SessionOptions options_;
+  int64_t batch_ = 1, context_ = 0, vocab_ = 0;
+  std::vector<float> logits_;  // [batch, V]: after each row's last id
+  GenerateStats stats_;
+
+  // With a cache: two programs over one state.
+  bool use_cache_ = false;
+  std::unique_ptr<Session> session_;
+  uint32_t prefill_ = 0, decode_ = 0;
+  int64_t chunk_ = 0;            // ids of a prefill step
+  std::vector<int64_t> cached_;  // how many ids of each row the cache holds
+
+  // Without: a forward for each length that was needed.
+  std::map<int64_t, std::unique_ptr<Session>> windows_;
+};
+
+}  // namespace trama

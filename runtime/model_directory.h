@@ -1,0 +1,51 @@
+// A model and all that comes with it, as a directory in Hugging Face's layout: config.json,
+// model.safetensors (or shards with an index), tokenizer files, generation_config.json.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/config.h"
+#include "base/host_tensor.h"
+#include "frontend/model.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace trama {
+
+struct LoadedModel {
+  const ModelEntry* entry = nullptr;
+  Config config;  // every key of the family, and what else config.json held
+  std::unique_ptr<Model> model;
+  TensorMap parameters;                        // by state_dict name; empty for a model without any
+  std::shared_ptr<const Tokenizer> tokenizer;  // null where the directory has none
+};
+
+// A model of the zoo by name, with fresh weights from `seed`. `overrides` win over the family's
+// defaults; an unknown key is an InvalidArgument that suggests the nearest.
+absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& overrides,
+                                     uint64_t seed);
+
+// `config.json` names the family by `model_type`. Tensors may have the prefix `transformer.`; mask
+// buffers (`attn.bias`, `attn.masked_bias`) are ignored, a tied head stored twice is checked and
+// left out, the bias of a classification head may be absent (0). One InvalidArgument lists every
+// tensor that is missing, extra or misshapen.
+absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory);
+
+// A name of the zoo, or else a directory.
+absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,
+                                             const Config& overrides, uint64_t seed);
+
+// Writes config.json, model.safetensors and the tokenizer's files into `directory`, which exists.
+absl::Status WriteModelFiles(const LoadedModel& model, const std::string& directory);
+
+// Without the weights, which a checkpoint writes.
+absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory);
+
+// The parameters of a file for `model` by the rules of LoadModelDirectory; with `partial` some may
+// be missing.
+absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& path,
+                                         bool partial = false);
+
+}  // namespace trama

@@ -1,0 +1,290 @@
+#include "runtime/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "runtime/checkpoint.h"
+#include "runtime/diagnose.h"
+#include "runtime/formats/file.h"
+#include "runtime/metrics.h"
+
+namespace trama {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::vector<int64_t> Range(int64_t begin, int64_t end) {
+  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  return indices;
+}
+
+std::string Details(const TrainResult& result, int64_t tokens, double seconds) {
+  std::string text = absl::StrFormat("loss %.4f", result.loss);
+  if (std::isfinite(result.val_loss)) absl::StrAppendFormat(&text, ", val %.4f", result.val_loss);
+  if (tokens > 0)
+    absl::StrAppendFormat(&text, ", %.0f tokens/s", static_cast<double>(tokens) / seconds);
+  return text;
+}
+
+std::string StepName(const char* kind, int64_t size) { return absl::StrCat(kind, ".b", size); }
+
+Program ProgramFor(std::string name, ProgramKind kind, std::vector<TensorSpec> specs,
+                   int64_t batch) {
+  Program program;
+  program.name = std::move(name);
+  program.kind = kind;
+  for (TensorSpec& spec : specs) spec.shape[0] = batch;
+  program.inputs = std::move(specs);
+  return program;
+}
+
+}  // namespace
+
+std::vector<TensorSpec> SpecsOf(const TensorMap& tensors) {
+  std::vector<TensorSpec> specs;
+  for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.dtype, tensor.shape});
+  return specs;
+}
+
+int64_t CountTargets(const TensorMap& batch, int64_t size) {
+  auto labels = batch.find("labels");
+  if (labels == batch.end() || labels->second.dtype != DType::kI32) return size;
+  const auto values = labels->second.data<int32_t>();
+  return std::count_if(values.begin(), values.end(), [](int32_t id) { return id != -100; });
+}
+
+// ---------------------------------------------------------------- evaluation
+
+Evaluator::Evaluator(const Dataset& dataset, int64_t batch_size, std::vector<Program>* programs)
+    : dataset_(dataset), batch_size_(std::min(batch_size, dataset.size())) {
+  absl::StatusOr<TensorMap> example = dataset.Batch({0});
+  if (!example.ok()) return;  // Run says why
+  for (int64_t size : {batch_size_, dataset.size() % batch_size_}) {
+    const std::string name = StepName("evaluate", size);
+    const bool known = std::any_of(programs->begin(), programs->end(),
+                                   [&](const Program& program) { return program.name == name; });
+    if (size > 0 && !known)
+      programs->push_back(ProgramFor(name, ProgramKind::kLoss, SpecsOf(*example), size));
+  }
+}
+
+absl::StatusOr<Evaluation> Evaluator::Run(Session& session) const {
+  Evaluation total;
+  for (int64_t begin = 0; begin < dataset_.size(); begin += batch_size_) {
+    const int64_t end = std::min(begin + batch_size_, dataset_.size());
+    TRAMA_ASSIGN_OR_RETURN(TensorMap batch, dataset_.Batch(Range(begin, end)));
+    const int64_t targets = CountTargets(batch, end - begin);
+    if (targets == 0) continue;
+    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs,
+                           session.Call(StepName("evaluate", end - begin), batch));
+    total.loss += outputs["loss"].at(0) * static_cast<double>(targets);
+    total.targets += targets;
+  }
+  if (total.targets == 0) return absl::InvalidArgumentError("evaluation: no target counts");
+  total.loss /= static_cast<double>(total.targets);
+  return total;
+}
+
+// ---------------------------------------------------------------- training
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, LoadedData& data,
+                                                         const TrainOptions& options,
+                                                         const SessionOptions& session_options) {
+  std::unique_ptr<Trainer> trainer(new Trainer(model, data, options));
+  TRAMA_ASSIGN_OR_RETURN(BatchIterator batches, BatchIterator::Create(*data.train, options.batch));
+  trainer->batches_ = std::make_unique<BatchIterator>(std::move(batches));
+  TRAMA_RETURN_IF_ERROR(trainer->PlanSteps());
+
+  const bool accumulates = options.batch.grad_accumulation > 1;
+  const int64_t batch_size = trainer->batches_->batch_size();
+  TRAMA_ASSIGN_OR_RETURN(TensorMap example, data.train->Batch({0}));
+  std::vector<int64_t> sizes{batch_size};
+  if (const int64_t rest = data.train->size() % batch_size; rest != 0 && !data.train->endless())
+    sizes.push_back(rest);
+  std::vector<Program> programs;
+  for (int64_t size : sizes)
+    programs.push_back(ProgramFor(StepName("train", size),
+                                  accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
+                                  SpecsOf(example), size));
+  if (accumulates)
+    programs.push_back(ProgramFor("apply", ProgramKind::kApply, SpecsOf(example), batch_size));
+  for (Program& program : programs) {
+    program.optimizer = options.optimizer;
+    program.trainable = options.trainable;
+    program.training = true;
+  }
+  if (data.validation)
+    trainer->evaluator_ =
+        std::make_unique<Evaluator>(*data.validation, kEvaluationBatch, &programs);
+
+  TRAMA_ASSIGN_OR_RETURN(trainer->session_,
+                         Session::Create(*model.model, programs, session_options));
+  for (int64_t size : sizes) {
+    TRAMA_ASSIGN_OR_RETURN(trainer->step_programs_[size],
+                           trainer->session_->Find(StepName("train", size)));
+  }
+  if (accumulates) {
+    TRAMA_ASSIGN_OR_RETURN(trainer->apply_, trainer->session_->Find("apply"));
+  }
+  TRAMA_RETURN_IF_ERROR(trainer->session_->LoadState(model.parameters));
+  if (options.resume) TRAMA_RETURN_IF_ERROR(trainer->Resume());
+  return trainer;
+}
+
+absl::Status Trainer::PlanSteps() {
+  total_steps_ =
+      options_.steps > 0 ? options_.steps : options_.epochs * batches_->updates_per_epoch();
+  if (total_steps_ <= 0) return absl::InvalidArgumentError("nothing to train: no steps, no epochs");
+  options_.schedule.total_steps = total_steps_;
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Resume() {
+  TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options_.out));
+  if (!HasCheckpoint(options_.out)) return absl::OkStatus();  // starts afresh
+  TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(options_.out));
+  TRAMA_RETURN_IF_ERROR(session_->LoadState(checkpoint.parameters));
+  TRAMA_RETURN_IF_ERROR(session_->LoadState(checkpoint.optimizer, /*partial=*/true));
+  const Json& state = checkpoint.trainer_state;
+  TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
+  TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
+  TRAMA_ASSIGN_OR_RETURN(best_val_loss_, state.GetOr<double>("best_val_loss", best_val_loss_));
+  if (const Json* position = state.Find("position"))
+    TRAMA_RETURN_IF_ERROR(batches_->Restore(*position));
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::RunChecked(uint32_t program, const char* what) {
+  TRAMA_RETURN_IF_ERROR(session_->Run(program));
+  const Session::Slot* finite = session_->Output(program, "finite");
+  if (!finite) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(const double ok, session_->ReadScalar(*finite));
+  if (ok != 0) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(std::string op, FirstNonFinite(*session_, program));
+  return absl::FailedPreconditionError(
+      absl::StrCat("step ", step_ + 1, ": ", what, " is not finite",
+                   op.empty() ? "" : absl::StrCat("; first from ", op),
+                   "; the parameters are those before this step"));
+}
+
+absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
+  Scalars scalars;
+  scalars.step = step_ + 1;
+  scalars.lr = options_.schedule.At(step_ + 1);
+  scalars.seed = options_.seed;
+  scalars.beta1 = options_.optimizer.beta1;
+  scalars.beta2 = options_.optimizer.beta2;
+  uint32_t last = apply_;
+  while (true) {
+    TRAMA_ASSIGN_OR_RETURN(Batch batch, batches_->Next());
+    const uint32_t program = step_programs_.at(batch.size);
+    for (const auto& [name, tensor] : batch.tensors) {
+      const Session::Slot* slot = session_->Input(program, name);
+      if (!slot)
+        return absl::InvalidArgumentError(
+            absl::StrCat("the data has ", name, ", which ", model_.entry->name, " does not take"));
+      TRAMA_RETURN_IF_ERROR(session_->Write(*slot, tensor));
+      if (name == "input_ids") *tokens += tensor.num_elements();
+    }
+    scalars.first_example = batch.first;
+    TRAMA_RETURN_IF_ERROR(session_->WriteScalars(program, scalars));
+    TRAMA_RETURN_IF_ERROR(RunChecked(program, "the loss or a gradient"));
+    if (options_.batch.grad_accumulation == 1) {
+      last = program;
+      break;
+    }
+    if (batch.ends_update) {
+      TRAMA_RETURN_IF_ERROR(session_->WriteScalars(apply_, scalars));
+      TRAMA_RETURN_IF_ERROR(RunChecked(apply_, "the loss or a gradient"));
+      break;
+    }
+  }
+  TRAMA_ASSIGN_OR_RETURN(*loss, session_->ReadScalar(*session_->Output(last, "loss")));
+  TRAMA_ASSIGN_OR_RETURN(*grad_norm, session_->ReadScalar(*session_->Output(last, "grad_norm")));
+  ++step_;
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::WriteCheckpoint() {
+  TRAMA_ASSIGN_OR_RETURN(model_.parameters, session_->ReadParameters());
+  if (options_.out.empty()) return absl::OkStatus();
+  Checkpoint checkpoint;
+  TRAMA_ASSIGN_OR_RETURN(checkpoint.optimizer, session_->ReadState());
+  for (const auto& [name, tensor] : model_.parameters) checkpoint.optimizer.erase(name);
+  checkpoint.parameters = model_.parameters;
+  Json& state = checkpoint.trainer_state;
+  state = Json::MakeObject();
+  state.Set("version", 1);
+  state.Set("step", step_);
+  state.Set("seed", static_cast<int64_t>(options_.seed));
+  state.Set("position", batches_->Position());
+  state.Set("evaluations_since_best", evaluations_since_best_);
+  if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
+  if (!wrote_model_) {
+    // The files that do not change while it trains.
+    TRAMA_RETURN_IF_ERROR(MakeDirectories(options_.out));
+    TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
+    wrote_model_ = true;
+  }
+  return SaveCheckpoint(options_.out, checkpoint);
+}
+
+absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
+  TrainResult result;
+  result.step = step_;
+  result.val_loss = std::numeric_limits<double>::quiet_NaN();
+  std::optional<MetricsWriter> metrics;
+  if (!options_.metrics.empty()) {
+    TRAMA_ASSIGN_OR_RETURN(MetricsWriter writer, MetricsWriter::Open(options_.metrics, step_));
+    metrics.emplace(std::move(writer));
+  }
+  Progress progress(total_steps_, Progress::ForStandardError(options_.quiet), step_);
+  int64_t checkpointed = -1;
+  while (step_ < total_steps_) {
+    const double start = Now();
+    double grad_norm = 0;
+    int64_t tokens = 0;
+    TRAMA_RETURN_IF_ERROR(Update(&result.loss, &grad_norm, &tokens));
+    result.step = step_;
+    Json line = Json::MakeObject();
+    line.Set("step", step_);
+    line.Set("loss", result.loss);
+    line.Set("lr", options_.schedule.At(step_));
+    line.Set("grad_norm", grad_norm);
+    if (tokens > 0) line.Set("tokens_per_second", static_cast<double>(tokens) / (Now() - start));
+    result.interrupted = stop && stop->load();
+    const bool last = step_ == total_steps_;
+    bool stop_early = false;
+    if (evaluator_ && !result.interrupted &&
+        (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0))) {
+      TRAMA_ASSIGN_OR_RETURN(Evaluation evaluation, evaluator_->Run(*session_));
+      result.val_loss = evaluation.loss;
+      line.Set("val_loss", evaluation.loss);
+      evaluations_since_best_ = evaluation.loss < best_val_loss_ ? 0 : evaluations_since_best_ + 1;
+      best_val_loss_ = std::min(best_val_loss_, evaluation.loss);
+      stop_early =
+          options_.early_stopping > 0 && evaluations_since_best_ >= options_.early_stopping;
+    }
+    if (metrics) TRAMA_RETURN_IF_ERROR(metrics->Write(line));
+    progress.Update(step_, Details(result, tokens, Now() - start));
+    if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
+      TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
+      checkpointed = step_;
+    }
+    if (result.interrupted || stop_early) break;
+  }
+  progress.Finish();
+  if (checkpointed != step_) TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
+  return result;
+}
+
+}  // namespace trama

@@ -1,0 +1,112 @@
+// Training: batches in order, updates with a schedule, evaluation, metrics and checkpoints that a
+// run resumes from bit for bit.
+#pragma once
+
+#include <atomic>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "frontend/program.h"
+#include "runtime/data/batch_iterator.h"
+#include "runtime/data/data.h"
+#include "runtime/model_directory.h"
+#include "runtime/schedule.h"
+#include "runtime/session.h"
+
+namespace trama {
+
+struct TrainOptions {
+  int64_t steps = 0;   // updates; 0: by epochs
+  int64_t epochs = 0;  // over the training data
+  BatchOptions batch;
+  OptimizerConfig optimizer;
+  Schedule schedule;                   // total_steps is set by the trainer
+  std::vector<std::string> trainable;  // parameters that are trained; empty: all
+  uint64_t seed = 0;                   // dropout's
+  int64_t eval_every = 0;              // updates between evaluations; 0: at the end only
+  int64_t early_stopping = 0;          // evaluations without a better one before it stops; 0: never
+  int64_t checkpoint_every = 0;        // updates; 0: at the end only
+  std::string out;                     // the model directory to write; "" for none
+  bool resume = false;                 // from the last whole checkpoint in `out`, if there is one
+  std::string metrics;                 // a JSONL file; "" for none
+  bool quiet = false;
+};
+
+struct TrainResult {
+  int64_t step = 0;     // updates done
+  double loss = 0;      // of the batch before the last update
+  double val_loss = 0;  // of the last evaluation; NaN where there was none
+  bool interrupted = false;
+};
+
+struct Evaluation {
+  double loss = 0;      // the mean over all targets
+  int64_t targets = 0;  // that count
+};
+
+// How many examples an evaluation runs at once: enough to keep the threads busy, whatever the
+// training batch is.
+inline constexpr int64_t kEvaluationBatch = 32;
+
+// The mean loss over a dataset, in batches that all fit one compiled size and a smaller last one.
+class Evaluator {
+ public:
+  // `programs` gets the programs that the session must have for it.
+  Evaluator(const Dataset& dataset, int64_t batch_size, std::vector<Program>* programs);
+  absl::StatusOr<Evaluation> Run(Session& session) const;
+
+ private:
+  const Dataset& dataset_;
+  int64_t batch_size_;
+};
+
+// The specs of `tensors`, which `program` takes.
+std::vector<TensorSpec> SpecsOf(const TensorMap& tensors);
+// Targets of a batch that count: labels other than -100 (all of a batch without integer labels).
+int64_t CountTargets(const TensorMap& batch, int64_t size);
+
+class Trainer {
+ public:
+  // Compiles every program that the run needs. `model` and `data` must outlive the trainer; the
+  // parameters of `model` are where training starts, and where it ends after Run.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(LoadedModel& model, LoadedData& data,
+                                                         const TrainOptions& options,
+                                                         const SessionOptions& session_options);
+
+  // Trains to the end, or until `stop` becomes true: then a checkpoint is written all the same.
+  // A loss or norm that is not finite is a FailedPrecondition that names the step and
+  // the first op that produced it; the parameters stay those before that step.
+  absl::StatusOr<TrainResult> Run(const std::atomic<bool>* stop = nullptr);
+
+  const Session& session() const { return *session_; }
+  int64_t total_steps() const { return total_steps_; }
+
+ private:
+  Trainer(LoadedModel& model, LoadedData& data, TrainOptions options)
+      : model_(model), data_(data), options_(std::move(options)) {}
+  absl::Status PlanSteps();
+  absl::Status Resume();
+  // One update; the batches it takes come from batches_.
+  absl::Status Update(double* loss, double* grad_norm, int64_t* tokens);
+  absl::Status RunChecked(uint32_t program, const char* what);
+  absl::Status WriteCheckpoint();
+
+  LoadedModel& model_;
+  LoadedData& data_;
+  TrainOptions options_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<BatchIterator> batches_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::map<int64_t, uint32_t> step_programs_;  // by batch size
+  uint32_t apply_ = 0;
+  int64_t total_steps_ = 0, step_ = 0;
+  double best_val_loss_ = std::numeric_limits<double>::infinity();
+  int64_t evaluations_since_best_ = 0;
+  bool wrote_model_ = false;
+};
+
+}  // namespace trama

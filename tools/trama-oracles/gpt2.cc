@@ -1,0 +1,304 @@
+// Random GPT-2 models: forward, gradients, training, generation, against plain PyTorch in float64.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+#include "runtime/formats/safetensors.h"
+#include "runtime/generator.h"
+#include "tools/trama-oracles/oracle.h"
+
+namespace trama::oracles {
+namespace {
+
+// [[1, 2], [3, 4]] of ids.
+absl::StatusOr<HostTensor> IdsOf(const Json& rows) {
+  std::vector<int32_t> values;
+  size_t length = 0;
+  for (const Json& row : rows.array()) {
+    TRAMA_ASSIGN_OR_RETURN(std::vector<int64_t> ids, row.As<std::vector<int64_t>>());
+    length = ids.size();
+    values.insert(values.end(), ids.begin(), ids.end());
+  }
+  const auto count = static_cast<int64_t>(rows.array().size());
+  if (count * static_cast<int64_t>(length) != static_cast<int64_t>(values.size()))
+    return absl::InvalidArgumentError("rows of ids differ in length");
+  return HostTensor::I32({count, static_cast<int64_t>(length)}, values);
+}
+
+double Norm(const HostTensor& tensor) {
+  double sum = 0;
+  for (int64_t i = 0; i < tensor.num_elements(); ++i) sum += tensor.at(i) * tensor.at(i);
+  return std::sqrt(sum);
+}
+
+// Rows of a matrix: all of them where `rows` is null.
+HostTensor Rows(const HostTensor& matrix, int64_t count) {
+  const int64_t width = matrix.shape[1];
+  HostTensor part(matrix.dtype, {count, width});
+  for (int64_t i = 0; i < count * width; ++i) part.set(i, matrix.at(i));
+  return part;
+}
+
+std::vector<double> LogSumExp(const HostTensor& logits) {
+  const int64_t classes = logits.shape.back();
+  std::vector<double> result;
+  for (int64_t row = 0; row < logits.num_elements() / classes; ++row) {
+    double top = -INFINITY, sum = 0;
+    for (int64_t c = 0; c < classes; ++c) top = std::max(top, logits.at(row * classes + c));
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(logits.at(row * classes + c) - top);
+    result.push_back(top + std::log(sum));
+  }
+  return result;
+}
+
+// A vocabulary too large to give all logits: those of some ids, the ten largest, the last row.
+void CheckLargeVocabulary(Oracle& oracle, const std::string& name, const HostTensor& logits,
+                          const Json& inputs) {
+  if (!oracle.Has(absl::StrCat(name, ".logits_at_probe_ids"))) return;
+  const int64_t vocab = logits.shape[2], rows = logits.num_elements() / vocab;
+  std::vector<double> probed, largest, best;
+  for (int64_t row = 0; row < rows; ++row) {
+    std::vector<double> values;
+    for (int64_t v = 0; v < vocab; ++v) values.push_back(logits.at(row * vocab + v));
+    for (const Json& id : inputs.Find("probe_ids")->array())
+      if (id.if_int()) probed.push_back(values[static_cast<size_t>(*id.if_int())]);
+    best.push_back(
+        static_cast<double>(std::max_element(values.begin(), values.end()) - values.begin()));
+    std::partial_sort(values.begin(), values.begin() + 10, values.end(), std::greater<>());
+    largest.insert(largest.end(), values.begin(), values.begin() + 10);
+  }
+  oracle.Check(absl::StrCat(name, ".logits_at_probe_ids"), probed);
+  oracle.Check(absl::StrCat(name, ".top10_logits"), largest);
+  oracle.Check(absl::StrCat(name, ".argmax"), best);
+  if (!oracle.Has(absl::StrCat(name, ".logits_last_row0"))) return;
+  std::vector<double> last;
+  const int64_t at = (logits.shape[1] - 1) * vocab;
+  for (int64_t v = 0; v < vocab; ++v) last.push_back(logits.at(at + v));
+  oracle.Check(absl::StrCat(name, ".logits_last_row0"), last);
+}
+
+struct Case {
+  std::string directory;
+  const SessionOptions& options;
+  Report* report;
+  LoadedModel model;
+  Json inputs;
+
+  absl::StatusOr<Oracle> Load(const char* file) const {
+    return Oracle::Load(JoinPath(directory, file),
+                        absl::StrCat(LabelOf(directory, options), " ", file), report);
+  }
+};
+
+absl::Status RunForward(const Case& test) {
+  TRAMA_ASSIGN_OR_RETURN(Oracle oracle, test.Load("forward.json"));
+  const Json* inputs = test.inputs.Find("forward");
+  if (!inputs) return absl::InvalidArgumentError("inputs.json: no forward");
+  for (const auto& [name, rows] : inputs->object()) {
+    TRAMA_ASSIGN_OR_RETURN(HostTensor ids, IdsOf(rows));
+    ForwardOptions forward;
+    forward.hidden_states = forward.attentions = oracle.Has(absl::StrCat(name, ".hidden_0"));
+    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs,
+                           CallOnce(*test.model.model, ProgramKind::kForward, test.model.parameters,
+                                    {{"input_ids", ids}}, test.options, forward));
+    const HostTensor& logits = outputs.at("logits");
+    oracle.Check(absl::StrCat(name, ".logsumexp"), LogSumExp(logits));
+    if (oracle.Has(absl::StrCat(name, ".logits")))
+      oracle.Check(absl::StrCat(name, ".logits"), logits);
+    CheckLargeVocabulary(oracle, name, logits, test.inputs);
+    for (const auto& [output, tensor] : outputs) {
+      std::string entry = absl::StrCat(name, ".", output);
+      if (absl::StartsWith(output, "hidden_states."))
+        entry = absl::StrCat(name, ".hidden_", absl::StripPrefix(output, "hidden_states."));
+      if (absl::StartsWith(output, "attentions."))
+        entry = absl::StrCat(name, ".attention_", absl::StripPrefix(output, "attentions."));
+      if (output != "logits" && oracle.Has(entry)) oracle.Check(entry, tensor);
+    }
+    if (name != "a") continue;
+    // What the next token is drawn from, after the last position of row 0.
+    const int64_t vocab = logits.shape[2], last = logits.shape[1] - 1;
+    std::vector<float> row;
+    for (int64_t v = 0; v < vocab; ++v)
+      row.push_back(static_cast<float>(logits.at(last * vocab + v)));
+    for (const Json& setting : test.inputs.Find("sampling")->array()) {
+      const Json::Array& parts = setting.array();
+      SamplingOptions sampling;
+      std::string label;
+      TRAMA_ASSIGN_OR_RETURN(sampling.temperature, parts[0].As<double>());
+      if (const int64_t* top_k = parts[1].if_int()) sampling.top_k = *top_k;
+      if (!parts[2].is_null()) {
+        TRAMA_ASSIGN_OR_RETURN(sampling.top_p, parts[2].As<double>());
+      }
+      const std::string entry = absl::StrCat(
+          "sampling.T", parts[0].Dump(), "_k", parts[1].is_null() ? "None" : parts[1].Dump(), "_p",
+          parts[2].is_null() ? "None" : parts[2].Dump(), ".prob");
+      if (!oracle.Has(entry)) continue;
+      Sampler sampler(sampling);
+      TRAMA_RETURN_IF_ERROR(sampler.Next(row, {}, 0).status());
+      oracle.Check(entry, sampler.distribution().Dense(vocab));
+    }
+  }
+  // Where the vocabulary is large, the distributions are given as ids and probabilities apart: for
+  // the sampler's own tests.
+  oracle.Finish(oracle.Has("a.logits") ? std::vector<std::string>{}
+                                       : std::vector<std::string>{"sampling."});
+  return absl::OkStatus();
+}
+
+absl::Status CheckGradients(Oracle& oracle, const std::string& prefix, const TensorMap& gradients) {
+  double squares = 0;
+  for (const auto& [output, tensor] : gradients) {
+    if (!absl::StartsWith(output, "grad.")) continue;
+    const double norm = Norm(tensor);
+    squares += norm * norm;
+    const std::string name(absl::StripPrefix(output, "grad."));
+    if (const std::string entry = absl::StrCat(prefix, "grad_norm.", name); oracle.Has(entry))
+      oracle.Check(entry, norm);
+    if (const std::string entry = absl::StrCat(prefix, "grad.", name); oracle.Has(entry))
+      oracle.Check(entry, tensor);
+  }
+  oracle.Check(absl::StrCat(prefix, "grad_global_norm"), std::sqrt(squares));
+  oracle.Check(absl::StrCat(prefix, "loss"), gradients.at("loss"));
+  return absl::OkStatus();
+}
+
+absl::Status RunGradients(const Case& test) {
+  TRAMA_ASSIGN_OR_RETURN(Oracle oracle, test.Load("gradients.json"));
+  TRAMA_ASSIGN_OR_RETURN(HostTensor ids, IdsOf(*test.inputs.Find("loss_ids")));
+  TRAMA_ASSIGN_OR_RETURN(HostTensor targets, IdsOf(*test.inputs.Find("loss_targets")));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap gradients,
+                         CallOnce(*test.model.model, ProgramKind::kGradients, test.model.parameters,
+                                  {{"input_ids", ids}, {"labels", targets}}, test.options));
+  TRAMA_RETURN_IF_ERROR(CheckGradients(oracle, "", gradients));
+  oracle.Check("perplexity", std::exp(gradients.at("loss").at(0)));
+  oracle.Check("grad_rows.wpe.weight", Rows(gradients.at("grad.wpe.weight"), ids.shape[1]));
+  if (oracle.Has("grad_rows.wte.weight")) {
+    TRAMA_ASSIGN_OR_RETURN(std::vector<int64_t> rows,
+                           test.inputs.Get<std::vector<int64_t>>("wte_rows"));
+    const HostTensor& all = gradients.at("grad.wte.weight");
+    std::vector<double> picked;
+    for (int64_t row : rows)
+      for (int64_t c = 0; c < all.shape[1]; ++c) picked.push_back(all.at(row * all.shape[1] + c));
+    oracle.Check("grad_rows.wte.weight", picked);
+  }
+  if (const Json* instruction = test.inputs.Find("instruction")) {
+    TRAMA_ASSIGN_OR_RETURN(HostTensor inputs, IdsOf(*instruction->Find("inputs")));
+    TRAMA_ASSIGN_OR_RETURN(HostTensor labels, IdsOf(*instruction->Find("targets")));
+    TRAMA_ASSIGN_OR_RETURN(
+        TensorMap results,
+        CallOnce(*test.model.model, ProgramKind::kGradients, test.model.parameters,
+                 {{"input_ids", inputs}, {"labels", labels}}, test.options));
+    TRAMA_RETURN_IF_ERROR(CheckGradients(oracle, "instruction.", results));
+    double counted = 0;
+    for (int64_t i = 0; i < labels.num_elements(); ++i) counted += labels.at(i) != -100;
+    oracle.Check("instruction.counted_targets", counted);
+  }
+  oracle.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status RunTraining(const Case& test) {
+  TRAMA_ASSIGN_OR_RETURN(Oracle oracle, test.Load("training.json"));
+  const Json::Array& batches = test.inputs.Find("train_batches")->array();
+  std::vector<TensorMap> steps;
+  for (const Json& batch : batches) {
+    TRAMA_ASSIGN_OR_RETURN(HostTensor all, IdsOf(batch));
+    const int64_t rows = all.shape[0], length = all.shape[1] - 1;
+    HostTensor ids(DType::kI32, {rows, length}), labels(DType::kI32, {rows, length});
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t t = 0; t < length; ++t) {
+        ids.set(r * length + t, all.at(r * (length + 1) + t));
+        labels.set(r * length + t, all.at(r * (length + 1) + t + 1));
+      }
+    steps.push_back({{"input_ids", ids}, {"labels", labels}});
+  }
+  for (const auto& [name, setting] : test.inputs.Find("training")->object()) {
+    Program step;
+    step.name = "step";
+    step.kind = ProgramKind::kTrainStep;
+    step.optimizer.kind = OptimizerKind::kAdamW;
+    TRAMA_ASSIGN_OR_RETURN(std::vector<double> betas, setting.Get<std::vector<double>>("betas"));
+    TRAMA_ASSIGN_OR_RETURN(std::vector<double> rates, setting.Get<std::vector<double>>("lrs"));
+    step.optimizer.beta1 = betas[0];
+    step.optimizer.beta2 = betas[1];
+    TRAMA_ASSIGN_OR_RETURN(step.optimizer.eps, setting.Get<double>("eps"));
+    TRAMA_ASSIGN_OR_RETURN(step.optimizer.weight_decay, setting.Get<double>("weight_decay"));
+    TRAMA_ASSIGN_OR_RETURN(step.optimizer.clip_norm, setting.GetOr<double>("clip", 0));
+    for (const auto& [input, tensor] : steps[0])
+      step.inputs.push_back({input, tensor.dtype, tensor.shape});
+    Program loss = step;
+    loss.name = "loss";
+    loss.kind = ProgramKind::kLoss;
+    TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                           Session::Create(*test.model.model, {step, loss}, test.options));
+    TRAMA_RETURN_IF_ERROR(session->LoadState(test.model.parameters));
+    std::vector<double> losses, norms;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      Scalars scalars;
+      scalars.lr = rates[i];
+      scalars.step = static_cast<int64_t>(i) + 1;
+      scalars.beta1 = betas[0];
+      scalars.beta2 = betas[1];
+      TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call("step", steps[i], scalars));
+      losses.push_back(outputs.at("loss").at(0));
+      norms.push_back(outputs.at("grad_norm").at(0));
+    }
+    oracle.Check(absl::StrCat(name, ".losses"), losses);
+    oracle.Check(absl::StrCat(name, ".grad_norms"), norms);
+    TRAMA_ASSIGN_OR_RETURN(TensorMap after, session->Call("loss", steps[0]));
+    oracle.Check(absl::StrCat(name, ".batch0_loss_after"), after.at("loss"));
+    TRAMA_ASSIGN_OR_RETURN(TensorMap parameters, session->ReadParameters());
+    for (const auto& [parameter, tensor] : parameters) {
+      if (const std::string entry = absl::StrCat(name, ".final.", parameter); oracle.Has(entry))
+        oracle.Check(entry, tensor);
+      if (const std::string entry = absl::StrCat(name, ".final_norm.", parameter);
+          oracle.Has(entry))
+        oracle.Check(entry, Norm(tensor));
+    }
+  }
+  oracle.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status RunGeneration(const Case& test) {
+  TRAMA_ASSIGN_OR_RETURN(Oracle oracle, test.Load("generation.json"));
+  for (bool cached : {true, false}) {
+    TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
+                           Generator::Create(test.model, test.options, 1, cached));
+    for (const auto& [name, setting] : test.inputs.Find("generation")->object()) {
+      TRAMA_ASSIGN_OR_RETURN(std::vector<int64_t> prompt,
+                             setting.Get<std::vector<int64_t>>("prompt_ids"));
+      GenerateOptions options;
+      options.sampling.greedy = true;
+      options.max_tokens = 40;
+      TRAMA_ASSIGN_OR_RETURN(std::vector<GeneratedSample> samples,
+                             generator->Generate({{prompt.begin(), prompt.end()}}, options));
+      oracle.CheckIds(name, samples[0].ids);
+    }
+  }
+  oracle.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status Run(const std::string& directory, const SessionOptions& options, Report* report) {
+  const std::string model = JoinPath(directory, "model");
+  if (!IsDirectory(model)) return absl::OkStatus();  // weights that the user has to make first
+  Case test{directory, options, report, {}, {}};
+  TRAMA_ASSIGN_OR_RETURN(test.model, LoadModelDirectory(model));
+  TRAMA_ASSIGN_OR_RETURN(test.inputs, Json::ParseFile(JoinPath(directory, "inputs.json")));
+  TRAMA_RETURN_IF_ERROR(RunForward(test));
+  TRAMA_RETURN_IF_ERROR(RunGradients(test));
+  TRAMA_RETURN_IF_ERROR(RunTraining(test));
+  return RunGeneration(test);
+}
+
+TRAMA_ORACLE("gpt2", Run);
+
+}  // namespace
+}  // namespace trama::oracles

@@ -1,0 +1,73 @@
+// trama-oracles DIR [--backend=a,b] [--verbose]: compares the models with independent expected
+// results, each at its own tolerance, on every backend named.
+#include <iostream>
+#include <map>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_split.h"
+#include "runtime/formats/file.h"
+#include "tools/trama-oracles/oracle.h"
+
+ABSL_FLAG(std::string, backend, "cpu,reference", "backends, separated by semicolons or commas");
+ABSL_FLAG(bool, verbose, false, "a line for what passes too");
+
+namespace trama::oracles {
+namespace {
+std::map<std::string, Runner>& Runners() {
+  static auto* runners = new std::map<std::string, Runner>;
+  return *runners;
+}
+
+int Main(const std::string& root) {
+  Report report;
+  report.verbose = absl::GetFlag(FLAGS_verbose);
+  // "check:A,B" holds a comma itself: with a semicolon anywhere, that is the separator.
+  const std::string names = absl::GetFlag(FLAGS_backend);
+  const char separator =
+      names.find(';') != std::string::npos || names.find(':') != std::string::npos ? ';' : ',';
+  for (const auto& [family, runner] : Runners()) {
+    const std::string folder = JoinPath(root, family);
+    absl::StatusOr<std::vector<std::string>> cases = ListDirectory(folder);
+    if (!cases.ok()) continue;
+    for (const std::string& name : *cases) {
+      const std::string directory = JoinPath(folder, name);
+      if (!IsDirectory(directory)) continue;
+      for (const std::string& backend :
+           std::vector<std::string>(absl::StrSplit(names, separator, absl::SkipEmpty()))) {
+        SessionOptions options;
+        options.backend = backend;
+        const int before = report.failed + report.passed;
+        if (absl::Status status = runner(directory, options, &report); !status.ok())
+          report.Fail(LabelOf(directory, options), std::string(status.message()));
+        if (report.failed + report.passed > before)
+          std::cerr << LabelOf(directory, options) << ": " << report.passed << " passed, "
+                    << report.failed << " failed so far\n";
+      }
+    }
+  }
+  if (report.passed == 0 && report.failed == 0) {
+    std::cerr << "error: no case under " << root << "\n";
+    return 1;
+  }
+  std::cout << report.passed << " passed, " << report.failed << " failed" << std::endl;
+  return report.failed == 0 ? 0 : 1;
+}
+}  // namespace
+
+bool RegisterRunner(const std::string& family, Runner runner) {
+  return Runners().emplace(family, runner).second;
+}
+}  // namespace trama::oracles
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("trama-oracles DIR: compares with independent expected results");
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  if (rest.size() != 2) {
+    std::cerr << "error: trama-oracles DIR\n";
+    return 2;
+  }
+  return trama::oracles::Main(rest[1]);
+}

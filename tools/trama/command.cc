@@ -1,0 +1,125 @@
+#include "tools/trama/command.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace trama::cli {
+namespace {
+constexpr char kUsageUrl[] = "trama/usage";  // marks a status as wrong usage
+
+std::map<std::string, Command>& Registry() {
+  static auto* commands = new std::map<std::string, Command>;
+  return *commands;
+}
+
+void PrintHelp() {
+  std::cout << "trama: declare, train and run language models\n\n"
+               "usage: trama COMMAND [ARGUMENT] [--flag=value ...]\n\ncommands:\n";
+  for (const auto& [name, command] : Commands()) {
+    std::string left = absl::StrCat(name, " ", command.positional);
+    left.resize(std::max<size_t>(left.size() + 1, 28), ' ');
+    std::cout << "  " << left << command.summary << "\n";
+  }
+  std::cout << "\n`trama COMMAND --help` lists a command's flags.\n";
+}
+
+void PrintHelp(const Command& command) {
+  std::cout << command.summary << "\n\nusage: trama " << command.name
+            << (command.positional.empty() ? "" : " ") << command.positional
+            << " [--flag=value ...]\n\nflags:\n";
+  for (const FlagSpec& flag : command.flags) {
+    std::string left = absl::StrCat("--", flag.name);
+    left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
+    std::cout << "  " << left << flag.help;
+    if (!flag.fallback.empty()) std::cout << " (default: " << flag.fallback << ")";
+    std::cout << "\n";
+  }
+  std::cout << "\nexample:\n  " << command.example << "\n";
+}
+
+int Fail(const absl::Status& status) {
+  // One line, whatever the message holds.
+  std::cerr << "error: "
+            << absl::StrReplaceAll(std::string(status.message()), {{"\n", " "}, {"\r", " "}})
+            << std::endl;
+  return status.GetPayload(kUsageUrl) ? 2 : 1;
+}
+}  // namespace
+
+absl::Status UsageError(const std::string& what) {
+  absl::Status status = absl::InvalidArgumentError(what);
+  status.SetPayload(kUsageUrl, absl::Cord());
+  return status;
+}
+
+bool RegisterCommand(Command command) {
+  std::string name = command.name;
+  return Registry().emplace(std::move(name), std::move(command)).second;
+}
+
+const std::map<std::string, Command>& Commands() { return Registry(); }
+
+std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
+  const char* backend = getenv("TRAMA_BACKEND");
+  const std::vector<FlagSpec> shared = {
+      {"backend", FlagKind::kString, backend && *backend ? backend : "cpu",
+       "cpu, reference, check:A,B, or a plugin found"},
+      {"device", FlagKind::kInt, "0", "which device of the backend"},
+      {"threads", FlagKind::kInt, "0", "threads; 0: all cores"},
+      {"precision", FlagKind::kString, "f32", "f32, or f64 on reference"},
+      {"plugin_path", FlagKind::kString, "", "folders to look for plugins in, separated by :"},
+      {"seed", FlagKind::kInt, "0", "makes a run repeatable"},
+      {"quiet", FlagKind::kBool, "false", "no progress on standard error"},
+  };
+  flags.insert(flags.end(), shared.begin(), shared.end());
+  return flags;
+}
+
+int Main(absl::Span<const std::string> arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "help") {
+    PrintHelp();
+    return arguments.empty() ? 2 : 0;
+  }
+  // A name of two words, "tokenizer train", is tried first.
+  size_t words = 1;
+  auto it = Commands().end();
+  if (arguments.size() > 1) {
+    it = Commands().find(absl::StrCat(arguments[0], " ", arguments[1]));
+    words = it == Commands().end() ? 1 : 2;
+  }
+  if (it == Commands().end()) it = Commands().find(arguments[0]);
+  if (it == Commands().end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, command] : Commands()) names.push_back(name);
+    const std::string nearest = Nearest(arguments[0], names);
+    return Fail(
+        UsageError(absl::StrCat("unknown command: ", arguments[0],
+                                nearest.empty() ? "; trama --help lists them"
+                                                : absl::StrCat("; did you mean ", nearest, "?"))));
+  }
+  const Command& command = it->second;
+  const auto rest = arguments.subspan(words);
+  if (std::find(rest.begin(), rest.end(), "--help") != rest.end()) {
+    PrintHelp(command);
+    return 0;
+  }
+  absl::StatusOr<Flags> flags = Flags::Parse(command.flags, rest);
+  if (!flags.ok()) return Fail(UsageError(std::string(flags.status().message())));
+  const size_t expected = command.positional.empty() ? 0 : 1;
+  if (flags->positional().size() != expected)
+    return Fail(UsageError(
+        flags->positional().size() < expected
+            ? absl::StrCat("trama ", command.name, ": ", command.positional, " is missing")
+            : absl::StrCat("trama ", command.name, ": unexpected argument ",
+                           flags->positional()[expected])));
+  absl::StatusOr<int> status = command.run(*flags);
+  if (!status.ok()) return Fail(status.status());
+  if (!std::cout.flush()) return Fail(absl::DataLossError("standard output: cannot be written"));
+  return *status;
+}
+
+}  // namespace trama::cli

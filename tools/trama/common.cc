@@ -1,0 +1,45 @@
+#include "tools/trama/common.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+
+namespace trama::cli {
+
+absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags) {
+  SessionOptions options;
+  options.backend = flags.String("backend");
+  options.device.device = static_cast<int>(flags.Int("device"));
+  options.device.threads = static_cast<int>(flags.Int("threads"));
+  options.device.plugin_path = flags.String("plugin_path");
+  if (flags.Int("threads") < 0) return UsageError("--threads: a count cannot be negative");
+  const std::string& precision = flags.String("precision");
+  if (precision == "f64") {
+    if (options.backend != "reference")
+      return UsageError(
+          absl::StrCat("--precision=f64: only on --backend=reference, not ", options.backend));
+    options.precision = DType::kF64;
+  } else if (precision != "f32") {
+    return UsageError(absl::StrCat("--precision: '", precision, "' is neither f32 nor f64"));
+  }
+  return options;
+}
+
+absl::StatusOr<Config> ConfigOf(const Flags& flags) {
+  Config config;
+  for (const std::string& assignment : flags.Repeated("set"))
+    if (absl::Status status = config.SetFromText(assignment); !status.ok())
+      return UsageError(absl::StrCat("--set: ", status.message()));
+  return config;
+}
+
+absl::Status CheckOut(const Flags& flags) {
+  const std::string& out = flags.String("out");
+  if (out.empty()) return UsageError("--out is missing: where to write");
+  const bool may_exist = flags.Bool("overwrite") || flags.Bool("resume");
+  if (FileExists(out) && !may_exist)
+    return absl::AlreadyExistsError(absl::StrCat(out, ": exists already; --overwrite replaces it"));
+  return absl::OkStatus();
+}
+
+}  // namespace trama::cli

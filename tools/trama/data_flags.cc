@@ -1,0 +1,112 @@
+#include "tools/trama/data_flags.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+
+namespace trama::cli {
+namespace {
+std::vector<std::string> Names(const Config& config, const char* key) {
+  auto it = config.values().find(key);
+  if (it == config.values().end()) return {};
+  auto* names = std::get_if<std::vector<std::string>>(&it->second);
+  return names ? *names : std::vector<std::string>();
+}
+}  // namespace
+
+std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
+  std::vector<FlagSpec> all = {
+      {"data", FlagKind::kString, "",
+       "text, tables or tensors: .txt .jsonl .csv .tsv .bin "
+       ".safetensors, or a folder of .txt"},
+      {"val_data", FlagKind::kString, "", "validation data of the same kind"},
+      {"val_fraction", FlagKind::kDouble, "0", "or the last part of --data"},
+      {"limit", FlagKind::kInt, "0", "the first so many examples; 0: all"},
+      {"tokenizer", FlagKind::kString, "chars", "of a new model: chars, bytes, or a directory"},
+      {"seq_len", FlagKind::kInt, "0", "tokens of a window; 0: the model's"},
+      {"stride", FlagKind::kInt, "0", "consecutive windows this far apart; 0: random ones"},
+      {"target", FlagKind::kString, "", "a table's column of labels"},
+      {"positive", FlagKind::kString, "", "the target's value that counts as 1"},
+      {"negative", FlagKind::kString, "", "the one that counts as 0; other rows are left out"},
+      {"features", FlagKind::kString, "", "a table's columns a,b,c; default: all other numbers"}};
+  all.insert(all.end(), flags.begin(), flags.end());
+  return all;
+}
+
+absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
+                                       const std::string& name, bool training) {
+  DataOptions options;
+  options.training = training;
+  options.data = flags.String(flags.Given("input") ? "input" : "data");
+  if (options.data.empty()) return UsageError("--data is missing: what to read");
+  options.val_data = flags.String("val_data");
+  options.val_fraction = flags.Double("val_fraction");
+  if (options.val_fraction < 0 || options.val_fraction >= 1)
+    return UsageError("--val_fraction: not in [0, 1)");
+  options.limit = flags.Int("limit");
+  options.seed = static_cast<uint64_t>(flags.Int("seed"));
+  options.tokenizer_spec = flags.String("tokenizer");
+  options.seq_len = flags.Int("seq_len");
+  options.stride = flags.Int("stride");
+  options.target = flags.String("target");
+  options.positive = flags.String("positive");
+  options.negative = flags.String("negative");
+  if (flags.Given("features"))
+    options.features = absl::StrSplit(flags.String("features"), ',', absl::SkipEmpty());
+
+  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
+  Config config = model ? model->config : entry->defaults;
+  if (!model)
+    for (const std::string& assignment : flags.Repeated("set"))
+      TRAMA_RETURN_IF_ERROR(config.SetFromText(assignment));
+  const bool next_token = entry->name == "char-transformer";
+  options.labels = next_token ? WindowLabels::kNextToken : WindowLabels::kEveryToken;
+  // A model that learns one token after each window sees them all.
+  if (next_token && options.stride == 0) options.stride = 1;
+  if (options.seq_len == 0) {
+    TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
+    TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
+  }
+  TRAMA_ASSIGN_OR_RETURN(const int64_t classes, config.Int("classes", 0));
+  options.classes = model || config.Has("classes") ? classes : 0;
+  if (model) {
+    options.tokenizer = model->tokenizer;
+    TRAMA_ASSIGN_OR_RETURN(options.vocab_size, config.Int("vocab_size", 0));
+    if (options.features.empty()) options.features = Names(config, "feature_names");
+    options.class_names = Names(config, "class_names");
+  } else if (options.positive.empty() && classes == 1 && !flags.Given("set")) {
+    // A new classifier gets as many classes as the target has values.
+    options.classes = 0;
+  }
+  return LoadData(options);
+}
+
+void RememberTable(const LoadedData& data, LoadedModel* model) {
+  if (!data.features.empty()) model->config.Set("feature_names", data.features);
+  if (!data.class_names.empty()) model->config.Set("class_names", data.class_names);
+}
+
+absl::StatusOr<bool> MatchesWhole(const std::string& pattern, const std::string& text) {
+  if (pattern.empty()) return false;
+  int code;
+  PCRE2_SIZE offset;
+  pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                       PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, nullptr);
+  if (!compiled) {
+    PCRE2_UCHAR message[256];
+    pcre2_get_error_message(code, message, sizeof(message));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", pattern, "': ", reinterpret_cast<const char*>(message), " at character ", offset));
+  }
+  pcre2_match_data* match = pcre2_match_data_create_from_pattern(compiled, nullptr);
+  const int found = pcre2_match(compiled, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
+                                0, match, nullptr);
+  pcre2_match_data_free(match);
+  pcre2_code_free(compiled);
+  return found >= 0;
+}
+
+}  // namespace trama::cli

@@ -1,0 +1,31 @@
+// The flags that say what data a command reads, and reading it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/data/data.h"
+#include "runtime/model_directory.h"
+#include "tools/trama/command.h"
+
+namespace trama::cli {
+
+// --data, --val_data, --val_fraction, --limit, --tokenizer, --seq_len, --stride, --target,
+// --positive, --negative, --features, in front of `flags`.
+std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags);
+
+// The data for `model`, or for a new one of the family `name` where it is null: then the data comes
+// first and the model is fitted to it. `training` false reads everything in order, as validation.
+absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
+                                       const std::string& name, bool training = true);
+
+// Keeps what the data's table was made of in the model's config (feature_names, class_names), so
+// that eval and predict read other tables the same way.
+void RememberTable(const LoadedData& data, LoadedModel* model);
+
+// Whether PCRE2's `pattern` matches the whole of `text`; an empty pattern matches nothing.
+// InvalidArgument for a wrong pattern.
+absl::StatusOr<bool> MatchesWhole(const std::string& pattern, const std::string& text);
+
+}  // namespace trama::cli

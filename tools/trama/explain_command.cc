@@ -1,0 +1,116 @@
+// trama explain MODEL|DIR: what a model becomes, from the ops of the DSL to the kernels of a plan.
+#include <iostream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "runtime/compiler.h"
+#include "runtime/device.h"
+#include "tools/trama/common.h"
+
+namespace trama::cli {
+namespace {
+
+std::string Shapes(const google::protobuf::RepeatedPtrField<plan::TensorType>& types) {
+  return absl::StrJoin(types, " ", [](std::string* out, const plan::TensorType& type) {
+    absl::StrAppend(out, type.dtype(), "[", absl::StrJoin(type.shape(), ","), "]");
+  });
+}
+
+void PrintPlan(const plan::Plan& plan) {
+  std::cout << "// ---- plan\n";
+  const std::map<plan::Block::Kind, const char*> kinds = {
+      {plan::Block::STATE, "state"}, {plan::Block::IO, "io"}, {plan::Block::ARENA, "arena"}};
+  for (const plan::Block& block : plan.blocks())
+    std::cout << absl::StrFormat("block %-6s %14d bytes\n", kinds.at(block.kind()), block.bytes());
+  std::vector<int> uses(static_cast<size_t>(plan.kernels_size()), 0);
+  for (const plan::Program& program : plan.programs())
+    for (const plan::Dispatch& dispatch : program.dispatches()) ++uses[dispatch.kernel()];
+  std::cout << "\nkernel  uses            flops            bytes  kind\n";
+  for (int k = 0; k < plan.kernels_size(); ++k) {
+    const plan::Kernel& kernel = plan.kernels(k);
+    std::cout << absl::StrFormat("%6d %5d %16.0f %16d  %s: %s -> %s\n", k, uses[k], kernel.flops(),
+                                 kernel.bytes_moved(), kernel.kind(), Shapes(kernel.operands()),
+                                 Shapes(kernel.results()));
+  }
+  for (const plan::Program& program : plan.programs()) {
+    double flops = 0;
+    uint64_t bytes = 0;
+    for (const plan::Dispatch& dispatch : program.dispatches()) {
+      flops += plan.kernels(static_cast<int>(dispatch.kernel())).flops();
+      bytes += plan.kernels(static_cast<int>(dispatch.kernel())).bytes_moved();
+    }
+    std::cout << absl::StrFormat("\nprogram %s: %d dispatches, %.0f flops, %d bytes moved\n",
+                                 program.name(), program.dispatches_size(), flops, bytes);
+    for (const plan::Dispatch& dispatch : program.dispatches())
+      std::cout << absl::StrFormat("  kernel %4d %-24s %-32s %s\n", dispatch.kernel(),
+                                   plan.kernels(static_cast<int>(dispatch.kernel())).kind(),
+                                   dispatch.label(), dispatch.location());
+  }
+}
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewOrLoadedModel(flags.positional()[0], config, 0));
+  const int64_t batch = flags.Int("batch_size");
+  const int64_t length = flags.Int("seq_len") > 0 ? flags.Int("seq_len")
+                                                  : std::max<int64_t>(model.model->MaxLength(), 1);
+  if (batch < 1) return UsageError("--batch_size: at least 1");
+  std::vector<Program> programs;
+  for (const std::string& name :
+       std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
+    absl::StatusOr<ProgramKind> kind = ProgramKindFromName(name);
+    if (!kind.ok()) return UsageError(absl::StrCat("--program: ", kind.status().message()));
+    programs.push_back(ProgramOf(*model.model, *kind, batch, length));
+  }
+  TRAMA_ASSIGN_OR_RETURN(Device device, Device::Open(options.backend, options.device));
+  CompileOptions compile;
+  compile.device = device.target();
+  compile.model = model.entry->name;
+  compile.dump_dir = flags.String("dump_ir");
+  compile.timing = flags.Bool("timing");
+  CompileReport report;
+  TRAMA_ASSIGN_OR_RETURN(plan::Plan plan,
+                         CompileModel(*model.model, programs, compile, options.precision, &report));
+  const std::string& wanted = flags.String("stage");
+  bool found = wanted.empty() || wanted == "plan";
+  std::vector<std::string> names;
+  for (const auto& [stage, text] : report.stages) {
+    names.push_back(stage);
+    if (!wanted.empty() && wanted != stage) continue;
+    found = true;
+    std::cout << "// ---- " << stage << "\n" << text << "\n";
+  }
+  if (!found)
+    return UsageError(
+        absl::StrCat("--stage: '", wanted, "' is none of ", absl::StrJoin(names, ", "), ", plan"));
+  if (wanted.empty() || wanted == "plan") {
+    for (const PassRemark& remark : report.remarks)
+      std::cout << "remark: " << remark.location << ": " << remark.pass << " in " << remark.function
+                << ": " << remark.message << "\n";
+    PrintPlan(plan);
+  }
+  return 0;
+}
+
+TRAMA_COMMAND((Command{
+    "explain", "MODEL|DIR", "the program after each pass, remarks, and the kernels it becomes",
+    "trama explain gpt --program=train_step --batch_size=12 --stage=plan",
+    WithRuntimeFlags(
+        {{"program", FlagKind::kString, "forward",
+          "forward, loss, gradients, train_step, decode; "
+          "several separated by commas"},
+         {"stage", FlagKind::kString, "", "one stage only: traced, a pass's flag, or plan"},
+         {"dump_ir", FlagKind::kString, "", "a folder: a file a pass"},
+         {"timing", FlagKind::kBool, "false", "the passes' times on standard error"},
+         {"batch_size", FlagKind::kInt, "1", "examples"},
+         {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest"},
+         {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"}}),
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli

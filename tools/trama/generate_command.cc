@@ -1,0 +1,141 @@
+// trama generate DIR --prompt="...": continues a prompt.
+#include <iostream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+#include "runtime/formats/json.h"
+#include "runtime/generator.h"
+#include "tools/trama/common.h"
+
+namespace trama::cli {
+namespace {
+
+absl::StatusOr<std::vector<int32_t>> PromptIds(const Flags& flags, const LoadedModel& model) {
+  if (flags.Given("prompt") == flags.Given("prompt_ids"))
+    return UsageError("one of --prompt and --prompt_ids says what to continue");
+  if (flags.Given("prompt")) {
+    if (!model.tokenizer)
+      return absl::FailedPreconditionError(absl::StrCat(
+          flags.positional()[0], ": has no tokenizer; --prompt_ids gives ids instead"));
+    absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(flags.String("prompt"));
+    if (!ids.ok())
+      return absl::InvalidArgumentError(absl::StrCat("--prompt: ", ids.status().message()));
+    return ids;
+  }
+  std::vector<int32_t> ids;
+  for (absl::string_view text :
+       absl::StrSplit(flags.String("prompt_ids"), absl::ByAnyChar(", "), absl::SkipEmpty())) {
+    int32_t id;
+    if (!absl::SimpleAtoi(text, &id))
+      return UsageError(absl::StrCat("--prompt_ids: '", text, "' is not an integer"));
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel& model) {
+  GenerateOptions options;
+  options.max_tokens = flags.Int("max_tokens");
+  if (options.max_tokens < 0) return UsageError("--max_tokens: a count cannot be negative");
+  options.sampling.temperature = flags.Double("temperature");
+  options.sampling.top_k = flags.Int("top_k");
+  options.sampling.top_p = flags.Double("top_p");
+  options.sampling.repetition_penalty = flags.Double("repetition_penalty");
+  options.sampling.greedy = flags.Bool("greedy");
+  options.sampling.seed = static_cast<uint64_t>(flags.Int("seed"));
+  if (absl::Status status = options.sampling.Validate(); !status.ok())
+    return UsageError(std::string(status.message()));
+  options.stop = flags.Repeated("stop");
+  options.keep_distributions = flags.Given("probabilities");
+  if (!flags.Bool("ignore_eos")) {
+    TRAMA_ASSIGN_OR_RETURN(const int64_t eos, model.config.Int("eos_token_id", -1));
+    if (eos >= 0) options.eos_id = static_cast<int32_t>(eos);
+  }
+  return options;
+}
+
+Json DistributionsJson(const std::vector<GeneratedSample>& samples) {
+  Json all = Json::EmptyArray();
+  for (const GeneratedSample& sample : samples) {
+    Json steps = Json::EmptyArray();
+    for (size_t i = 0; i < sample.ids.size(); ++i) {
+      Json step = Json::MakeObject();
+      step.Set("id", sample.ids[i]);
+      step.Set("ids", Json::ArrayOf(sample.distributions[i].ids));
+      step.Set("probabilities", Json::ArrayOf(sample.distributions[i].probabilities));
+      steps.Append(std::move(step));
+    }
+    all.Append(std::move(steps));
+  }
+  return all;
+}
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
+  const int64_t num_samples = flags.Int("num_samples");
+  if (num_samples < 1) return UsageError("--num_samples: at least 1");
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
+  TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, PromptIds(flags, model));
+  TRAMA_ASSIGN_OR_RETURN(GenerateOptions options, OptionsOf(flags, model));
+  if (flags.Bool("ids") == false && !model.tokenizer)
+    return UsageError("this model has no tokenizer: --ids prints the new ids");
+
+  TRAMA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Generator> generator,
+      Generator::Create(model, session_options, num_samples, !flags.Bool("no_cache")));
+  // One sample streams; several come one after another, whole.
+  const bool streams = num_samples == 1 && !flags.Bool("ids");
+  auto print = [&](int64_t, std::string_view text) { std::cout << text << std::flush; };
+  TRAMA_ASSIGN_OR_RETURN(
+      std::vector<GeneratedSample> samples,
+      generator->Generate(
+          std::vector<std::vector<int32_t>>(static_cast<size_t>(num_samples), prompt), options, 0,
+          streams ? std::function<void(int64_t, std::string_view)>(print) : nullptr));
+  if (streams) {
+    std::cout << "\n";
+  } else {
+    for (const GeneratedSample& sample : samples)
+      std::cout << (flags.Bool("ids") ? absl::StrJoin(sample.ids, " ") : sample.text) << "\n";
+  }
+  if (flags.Given("probabilities"))
+    TRAMA_RETURN_IF_ERROR(
+        AtomicWriteFile(flags.String("probabilities"), DistributionsJson(samples).Dump() + "\n"));
+  if (flags.Bool("stats")) {
+    const GenerateStats& stats = generator->stats();
+    const double decoded =
+        static_cast<double>(stats.new_tokens) - static_cast<double>(samples.size());
+    std::cerr << absl::StrFormat("prefill %.1f tokens/s, decode %.1f tokens/s\n",
+                                 static_cast<double>(stats.prompt_tokens) / stats.prefill_seconds,
+                                 stats.decode_seconds > 0 ? decoded / stats.decode_seconds : 0.0);
+  }
+  return 0;
+}
+
+TRAMA_COMMAND((Command{
+    "generate", "DIR", "continues a prompt",
+    "trama generate my-gpt --prompt=\"Once\" --max_tokens=200 --temperature=0.8 --top_k=50",
+    WithRuntimeFlags(
+        {{"prompt", FlagKind::kString, "", "the text to continue"},
+         {"prompt_ids", FlagKind::kString, "", "or its ids: 1,2,3"},
+         {"max_tokens", FlagKind::kInt, "100", "new tokens at most"},
+         {"temperature", FlagKind::kDouble, "1", "divides the logits; 0 is greedy"},
+         {"top_k", FlagKind::kInt, "0", "only the k likeliest; 0: all"},
+         {"top_p", FlagKind::kDouble, "1", "only the likeliest with this mass together"},
+         {"repetition_penalty", FlagKind::kDouble, "1", "above 1 discourages ids so far"},
+         {"greedy", FlagKind::kBool, "false", "always the likeliest"},
+         {"stop", FlagKind::kRepeated, "", "ends before this text, repeatable"},
+         {"ignore_eos", FlagKind::kBool, "false", "goes on after eos_token_id"},
+         {"num_samples", FlagKind::kInt, "1", "how many continuations"},
+         {"ids", FlagKind::kBool, "false", "prints the new ids instead of text"},
+         {"no_cache", FlagKind::kBool, "false", "runs the whole window for every token"},
+         {"probabilities", FlagKind::kString, "", "a JSON file: what each token was drawn from"},
+         {"stats", FlagKind::kBool, "false", "tokens per second on standard error"}}),
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli

@@ -1,0 +1,41 @@
+// trama init MODEL --out=DIR: a model directory with fresh weights.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/formats/directory_transaction.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "tools/trama/common.h"
+
+namespace trama::cli {
+namespace {
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
+  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewModel(flags.positional()[0], config,
+                                                     static_cast<uint64_t>(flags.Int("seed"))));
+  if (const std::string& tokenizer = flags.String("tokenizer"); !tokenizer.empty()) {
+    TRAMA_ASSIGN_OR_RETURN(model.tokenizer, MakeTokenizer(tokenizer, {}));
+  }
+  TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction,
+                         DirectoryTransaction::Begin(flags.String("out")));
+  TRAMA_RETURN_IF_ERROR(WriteModelFiles(model, transaction.path()));
+  TRAMA_RETURN_IF_ERROR(transaction.Commit());
+  return 0;
+}
+
+TRAMA_COMMAND((Command{
+    "init",
+    "MODEL",
+    "writes a model directory with fresh weights",
+    "trama init gpt --set=n_layer=2 --set=vocab_size=256 --tokenizer=bytes --out=my-gpt",
+    {{"out", FlagKind::kString, "", "the directory to write"},
+     {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
+     {"set", FlagKind::kRepeated, "", "key=value of the config, repeatable"},
+     {"tokenizer", FlagKind::kString, "", "bytes, or a directory with a tokenizer"},
+     {"seed", FlagKind::kInt, "0", "of the weights"}},
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli

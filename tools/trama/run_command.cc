@@ -1,0 +1,66 @@
+// trama run DIR --function=F: one function of a model on given tensors.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+#include "runtime/formats/safetensors.h"
+#include "tools/trama/common.h"
+
+namespace trama::cli {
+namespace {
+
+absl::StatusOr<ProgramKind> KindOf(const std::string& function) {
+  if (function == "forward") return ProgramKind::kForward;
+  if (function == "loss") return ProgramKind::kLoss;
+  if (function == "gradients") return ProgramKind::kGradients;
+  return UsageError(
+      absl::StrCat("--function: '", function, "' is none of forward, loss, gradients"));
+}
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  TRAMA_ASSIGN_OR_RETURN(const ProgramKind kind, KindOf(flags.String("function")));
+  if (flags.String("inputs").empty() || flags.String("outputs").empty())
+    return UsageError("--inputs and --outputs name the safetensors files to read and write");
+  TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(
+      LoadedModel model,
+      NewOrLoadedModel(flags.positional()[0], config, static_cast<uint64_t>(flags.Int("seed"))));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap inputs, ReadSafetensors(flags.String("inputs")));
+
+  // The shapes are those of the tensors given; the types are the model's.
+  Program program;
+  program.name = flags.String("function");
+  program.kind = kind;
+  program.options.hidden_states = flags.Bool("hidden_states");
+  program.options.attentions = flags.Bool("attentions");
+  for (auto& [name, tensor] : inputs) {
+    if (tensor.dtype == DType::kI64 || tensor.dtype == DType::kBool || tensor.dtype == DType::kU8)
+      tensor = tensor.Cast(DType::kI32);
+    if (IsFloat(tensor.dtype)) tensor = tensor.Cast(DType::kF32);
+    program.inputs.push_back({name, tensor.dtype, tensor.shape});
+  }
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                         Session::Create(*model.model, {program}, options));
+  if (!model.parameters.empty()) TRAMA_RETURN_IF_ERROR(session->LoadState(model.parameters));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call(program.name, inputs));
+  TRAMA_RETURN_IF_ERROR(WriteSafetensors(flags.String("outputs"), outputs));
+  return 0;
+}
+
+TRAMA_COMMAND((Command{
+    "run", "DIR", "runs forward, loss or gradients on given tensors",
+    "trama run my-gpt --function=gradients --inputs=batch.safetensors --outputs=out.safetensors",
+    WithRuntimeFlags(
+        {{"function", FlagKind::kString, "forward", "forward, loss or gradients"},
+         {"inputs", FlagKind::kString, "", "a safetensors file: the inputs by name"},
+         {"outputs", FlagKind::kString, "", "the safetensors file to write"},
+         {"hidden_states", FlagKind::kBool, "false", "also hidden_states.N and final_norm"},
+         {"attentions", FlagKind::kBool, "false", "also attentions.N"},
+         {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"}}),
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli

@@ -1,0 +1,249 @@
+// trama train MODEL|DIR --data=...: trains, and writes a model directory.
+#include <signal.h>
+
+#include <atomic>
+#include <cmath>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
+#include "runtime/formats/safetensors.h"
+#include "runtime/trainer.h"
+#include "tools/trama/common.h"
+#include "tools/trama/data_flags.h"
+
+namespace trama::cli {
+namespace {
+
+std::atomic<bool> interrupted{false};
+extern "C" void Interrupt(int) {
+  // A second Ctrl-C ends the process at once.
+  if (interrupted.exchange(true)) _exit(kInterrupted);
+}
+
+absl::StatusOr<OptimizerConfig> OptimizerOf(const Flags& flags) {
+  OptimizerConfig config;
+  const std::string& name = flags.String("optimizer");
+  if (name == "sgd")
+    config.kind = OptimizerKind::kSgd;
+  else if (name == "momentum")
+    config.kind = OptimizerKind::kMomentum;
+  else if (name == "adam")
+    config.kind = OptimizerKind::kAdam;
+  else if (name == "adamw")
+    config.kind = OptimizerKind::kAdamW;
+  else
+    return UsageError(
+        absl::StrCat("--optimizer: '", name, "' is none of sgd, momentum, adam, adamw"));
+  config.beta1 = flags.Double("beta1");
+  config.beta2 = flags.Double("beta2");
+  config.eps = flags.Double("eps");
+  config.momentum = flags.Double("momentum");
+  config.weight_decay = flags.Double("weight_decay");
+  config.clip_norm = flags.Double("clip_norm");
+  if (config.beta1 < 0 || config.beta1 >= 1) return UsageError("--beta1: not in [0, 1)");
+  if (config.beta2 < 0 || config.beta2 >= 1) return UsageError("--beta2: not in [0, 1)");
+  if (config.clip_norm < 0) return UsageError("--clip_norm: a norm cannot be negative");
+  return config;
+}
+
+absl::StatusOr<Schedule> ScheduleOf(const Flags& flags) {
+  Schedule schedule;
+  absl::StatusOr<ScheduleKind> kind = ScheduleKindFromName(flags.String("schedule"));
+  if (!kind.ok()) return UsageError(absl::StrCat("--schedule: ", kind.status().message()));
+  schedule.kind = *kind;
+  schedule.lr = flags.Double("lr");
+  schedule.min_lr = flags.Double("min_lr");
+  schedule.warmup_steps = flags.Int("warmup_steps");
+  if (schedule.lr <= 0) return UsageError("--lr: a learning rate is positive");
+  if (schedule.warmup_steps < 0) return UsageError("--warmup_steps: cannot be negative");
+  return schedule;
+}
+
+absl::StatusOr<std::vector<std::string>> Trainable(const Flags& flags, const Model& model) {
+  const std::string &freeze = flags.String("freeze"), &only = flags.String("train_only");
+  if (freeze.empty() && only.empty()) return std::vector<std::string>();
+  std::vector<std::string> trainable;
+  for (const nn::Parameter* parameter : model.module().parameters()) {
+    TRAMA_ASSIGN_OR_RETURN(const bool frozen, MatchesWhole(freeze, parameter->path()));
+    TRAMA_ASSIGN_OR_RETURN(const bool chosen, MatchesWhole(only, parameter->path()));
+    if (!frozen && (only.empty() || chosen)) trainable.push_back(parameter->path());
+  }
+  if (trainable.empty())
+    return absl::InvalidArgumentError("--freeze and --train_only leave no parameter to train");
+  return trainable;
+}
+
+absl::Status Initialize(const Flags& flags, LoadedModel& model) {
+  const std::string& init = flags.String("init");
+  if (init == "random") return absl::OkStatus();
+  if (init == "zeros") {
+    for (auto& [name, tensor] : model.parameters) tensor = HostTensor(tensor.dtype, tensor.shape);
+    return absl::OkStatus();
+  }
+  TRAMA_ASSIGN_OR_RETURN(TensorMap given, ReadParameters(*model.model, init, /*partial=*/true));
+  for (auto& [name, tensor] : given) model.parameters[name] = std::move(tensor);
+  return absl::OkStatus();
+}
+
+// --config=FILE: one `field: value` a line, as a textproto of plain fields.
+absl::Status ReadConfigFile(Flags& flags) {
+  const std::string& path = flags.String("config");
+  if (path.empty()) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++number;
+    line = absl::StripAsciiWhitespace(line.substr(0, line.find('#')));
+    if (line.empty()) continue;
+    const size_t colon = line.find(':');
+    absl::string_view value =
+        colon == absl::string_view::npos ? "" : absl::StripAsciiWhitespace(line.substr(colon + 1));
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
+    absl::Status status =
+        colon == absl::string_view::npos
+            ? absl::InvalidArgumentError("not 'field: value'")
+            : flags.SetUnlessGiven(std::string(absl::StripAsciiWhitespace(line.substr(0, colon))),
+                                   std::string(value));
+    if (!status.ok())
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+// The model: new and fitted to the data where it is a name of the zoo, as it is where it is a
+// directory (or a run that is resumed).
+absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name,
+                                     LoadedData& data) {
+  const uint64_t seed = static_cast<uint64_t>(flags.Int("seed"));
+  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
+  if (IsDirectory(name)) return NewOrLoadedModel(name, config, seed);
+  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
+  auto fit = [&](const char* key, ConfigValue value) {
+    if (entry->defaults.Has(key) && !config.Has(key)) config.Set(key, std::move(value));
+  };
+  if (data.tokenizer) fit("vocab_size", data.tokenizer->vocab_size());
+  if (flags.Given("seq_len")) {
+    fit("seq_len", flags.Int("seq_len"));
+    if (entry->defaults.Has("n_positions")) {
+      TRAMA_ASSIGN_OR_RETURN(const int64_t positions, entry->defaults.Int("n_positions", 0));
+      fit("n_positions", std::max(positions, flags.Int("seq_len")));
+    }
+  }
+  if (!data.features.empty()) fit("features", static_cast<int64_t>(data.features.size()));
+  if (data.class_names.size() > 2) fit("classes", static_cast<int64_t>(data.class_names.size()));
+  if (flags.Given("dropout"))
+    for (const char* key : {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"})
+      fit(key, flags.Double("dropout"));
+  if (flags.Given("label_smoothing")) fit("label_smoothing", flags.Double("label_smoothing"));
+  return NewModel(name, config, seed);
+}
+
+absl::StatusOr<int> Run(const Flags& given) {
+  Flags flags = given;
+  TRAMA_RETURN_IF_ERROR(ReadConfigFile(flags));
+  const std::string& name = flags.positional()[0];
+  const std::string& out = flags.String("out");
+  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
+  TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
+  TrainOptions options;
+  TRAMA_ASSIGN_OR_RETURN(options.optimizer, OptimizerOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
+  options.steps = flags.Int("steps");
+  options.epochs = flags.Int("epochs");
+  if (options.steps < 0 || options.epochs < 0 || (options.steps == 0) == (options.epochs == 0))
+    return UsageError("one of --steps and --epochs says how long to train");
+  options.batch.batch_size = flags.Int("batch_size");
+  options.batch.grad_accumulation = flags.Int("grad_accumulation");
+  options.batch.shuffle = flags.Bool("shuffle");
+  options.seed = options.batch.seed = static_cast<uint64_t>(flags.Int("seed"));
+  options.eval_every = flags.Int("eval_every");
+  options.early_stopping = flags.Int("early_stopping");
+  options.checkpoint_every = flags.Int("checkpoint_every");
+  options.out = out;
+  options.resume = flags.Bool("resume");
+  options.metrics = flags.String("metrics");
+  options.quiet = flags.Bool("quiet");
+
+  // A run that goes on takes its model, tokenizer and all, from where it stopped.
+  const bool goes_on = options.resume && FileExists(JoinPath(out, "config.json"));
+  LoadedModel model;
+  LoadedData data;
+  if (goes_on || IsDirectory(name)) {
+    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name));
+    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name));
+    if (!goes_on) TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
+  } else {
+    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name));
+    TRAMA_ASSIGN_OR_RETURN(model, ModelFor(flags, name, data));
+    TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
+  }
+  if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
+  RememberTable(data, &model);
+  TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, *model.model));
+
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,
+                         Trainer::Create(model, data, options, session_options));
+  if (!options.quiet)
+    std::cerr << absl::StrFormat("%s: %d parameters, %d steps, %.1f MiB planned\n",
+                                 model.entry->name, model.model->module().num_parameters(),
+                                 trainer->total_steps(),
+                                 static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
+  interrupted = false;
+  struct sigaction action = {}, before = {};
+  action.sa_handler = Interrupt;
+  sigaction(SIGINT, &action, &before);
+  absl::StatusOr<TrainResult> result = trainer->Run(&interrupted);
+  sigaction(SIGINT, &before, nullptr);
+  if (!result.ok()) return result.status();
+  Json summary = Json::MakeObject();
+  summary.Set("steps", result->step);
+  summary.Set("loss", result->loss);
+  if (std::isfinite(result->val_loss)) summary.Set("val_loss", result->val_loss);
+  std::cout << summary.Dump() << "\n";
+  return result->interrupted ? kInterrupted : 0;
+}
+
+TRAMA_COMMAND((Command{
+    "train", "MODEL|DIR", "trains on data; --out gets the model directory",
+    "trama train gpt --data=book.txt --tokenizer=chars --steps=2000 --lr=1e-3 --out=my-gpt",
+    WithRuntimeFlags(WithDataFlags(
+        {{"out", FlagKind::kString, "", "the model directory to write"},
+         {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
+         {"resume", FlagKind::kBool, "false", "go on from the last checkpoint in --out"},
+         {"config", FlagKind::kString, "", "a textproto with these fields; a flag wins over it"},
+         {"set", FlagKind::kRepeated, "", "key=value of a new model's config, repeatable"},
+         {"steps", FlagKind::kInt, "0", "updates"},
+         {"epochs", FlagKind::kInt, "0", "or passes over the data"},
+         {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all"},
+         {"grad_accumulation", FlagKind::kInt, "1", "batches an update"},
+         {"shuffle", FlagKind::kBool, "true", "a new order each epoch"},
+         {"optimizer", FlagKind::kString, "adamw", "sgd, momentum, adam or adamw"},
+         {"lr", FlagKind::kDouble, "0.001", "learning rate"},
+         {"min_lr", FlagKind::kDouble, "0", "where the schedule ends"},
+         {"schedule", FlagKind::kString, "constant", "constant, cosine or linear"},
+         {"warmup_steps", FlagKind::kInt, "0", "updates before the schedule starts"},
+         {"beta1", FlagKind::kDouble, "0.9", "Adam's first moment"},
+         {"beta2", FlagKind::kDouble, "0.999", "Adam's second moment"},
+         {"eps", FlagKind::kDouble, "1e-8", "Adam's epsilon"},
+         {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum"},
+         {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere"},
+         {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none"},
+         {"dropout", FlagKind::kDouble, "0", "of a new model"},
+         {"label_smoothing", FlagKind::kDouble, "0", "of a new model"},
+         {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
+         {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
+         {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
+         {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end"},
+         {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never"},
+         {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end"},
+         {"metrics", FlagKind::kString, "", "a JSONL file: one object a step"}})),
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli
