@@ -145,10 +145,17 @@ Value CastElements(Builder& b, Value x, Type to_element) {
     return from_float ? b.Compare(FP::UNE, x, zero) : b.Compare(IP::ne, x, zero);
   }
   if (from_float && to_float) {
-    if (from_bits < to_bits) return arith::ExtFOp::create(b, to, x);
-    if (from_bits > to_bits) return arith::TruncFOp::create(b, to, x);
-    Type wide = WithElement(x.getType(), b.F32());  // between bf16 and f16
-    return arith::TruncFOp::create(b, to, arith::ExtFOp::create(b, wide, x));
+    // Between f64, bf16 and f16 by way of f32: x86 has no other instructions.
+    Type wide = WithElement(x.getType(), b.F32());
+    if (from_bits + to_bits == 80) {
+      x = from_bits > to_bits ? Value(arith::TruncFOp::create(b, wide, x))
+                              : Value(arith::ExtFOp::create(b, wide, x));
+    } else if (from_bits == to_bits) {
+      x = arith::ExtFOp::create(b, wide, x);
+    }
+    const unsigned now = getElementTypeOrSelf(x).getIntOrFloatBitWidth();
+    if (now < to_bits) return arith::ExtFOp::create(b, to, x);
+    return arith::TruncFOp::create(b, to, x);
   }
   if (from_float) return TruncateToInteger(b, x, to);
   if (to_float && from.isInteger(1)) return arith::UIToFPOp::create(b, to, x);

@@ -230,7 +230,9 @@ absl::StatusOr<Coordinates> ElementEvaluator::Unflatten(const Coordinate& flat,
                                                         ArrayRef<int64_t> shape) {
   auto digits = codegen::Digits(flat, shape, extents_, &split);
   if (digits) return *digits;
-  if (split) return Coordinates(shape.size(), Coordinate::Constant(0, extents_.size()));
+  // Another phase's loops need not go with this shape.
+  if (!b && !split) conflict = true;
+  if (!b) return Coordinates(shape.size(), Coordinate::Constant(0, extents_.size()));
   return absl::InternalError("fused: loops do not divide a result's shape");
 }
 

@@ -35,7 +35,7 @@ class ElementEvaluator {
 
   // ---- what looking found
   std::optional<codegen::Split> split;  // do this and look again
-  bool conflict = false;                // another row's reduction is wanted in the same phase
+  bool conflict = false;  // the phase is of other rows, or its loops do not fit the shape
   double cost = 0;
   std::vector<Coordinate> forms;  // everything that is computed from loops
   std::set<void*> expensive;      // values at the element itself, worth keeping
