@@ -75,6 +75,7 @@ void BuildModelPipeline(mlir::OpPassManager& pm) {
 void BuildProgramPipeline(mlir::OpPassManager& pm) {
   pm.addPass(createAutodiff());
   pm.addPass(createTrainStep());
+  pm.addPass(createDeriveDecode());
   pm.addPass(createSimplify());
 }
 

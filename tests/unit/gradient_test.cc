@@ -2,12 +2,12 @@
 #include <cmath>
 #include <random>
 
-#include "backends/reference/interpreter.h"
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/passes.h"
+#include "tests/unit/program_runner.h"
 
 namespace trama {
 namespace {
@@ -54,24 +54,8 @@ class ModuleTest : public ::testing::Test {
   static mlir::func::FuncOp Find(mlir::ModuleOp module, const char* name) {
     return module.lookupSymbol<mlir::func::FuncOp>(name);
   }
-  static std::string ArgName(mlir::func::FuncOp func, unsigned i) {
-    return func.getArgAttrOfType<mlir::StringAttr>(i, kNameAttr).str();
-  }
-
-  // By name: a program's arguments before and, where donated, after a run, and its other results.
   absl::StatusOr<TensorMap> Step(mlir::func::FuncOp func, TensorMap values) {
-    std::vector<HostTensor> inputs;
-    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
-      HostTensor& value = values[ArgName(func, i)];
-      auto type = mlir::cast<mlir::RankedTensorType>(func.getArgumentTypes()[i]);
-      if (value.bytes.empty())  // state starts as zeros
-        value = HostTensor(DType::kF64, Shape(type.getShape().begin(), type.getShape().end()));
-      inputs.push_back(value);
-    }
-    TRAMA_ASSIGN_OR_RETURN(std::vector<HostTensor> results, Evaluate(func, inputs, options_));
-    for (unsigned i = 0; i < func.getNumResults(); ++i)
-      values[func.getResultAttrOfType<mlir::StringAttr>(i, kNameAttr).str()] = results[i];
-    return values;
+    return RunByName(func, std::move(values), options_);
   }
 
   mlir::MLIRContext context_;
@@ -94,7 +78,7 @@ TEST_P(GradientTest, EqualsFiniteDifferences) {
   for (unsigned r = 1; r < results.size(); ++r) {
     const std::string name = gradients.getResultAttrOfType<mlir::StringAttr>(r, kNameAttr).str();
     unsigned p = 0;
-    while ("grad." + ArgName(loss, p) != name) ++p;
+    while ("grad." + NameOfArgument(loss, p) != name) ++p;
     for (int64_t i = 0; i < inputs[p].num_elements(); ++i) {
       const double x = inputs[p].at(i), h = 1e-5;
       auto at = [&](double value) {
@@ -265,7 +249,7 @@ TEST_F(ModuleTest, MicroBatchesEqualTheLargeBatch) {
     }
     mlir::func::FuncOp apply = Find(*module, "apply");
     for (unsigned i = 0; i < apply.getNumArguments(); ++i)
-      EXPECT_NE(ArgName(apply, i), "x") << "the data is not the optimizer's";
+      EXPECT_NE(NameOfArgument(apply, i), "x") << "the data is not the optimizer's";
     EXPECT_EQ(parts["accumulated.weight"].at(0), 3);
     ASSERT_OK_AND_ASSIGN(parts, Step(apply, parts));
     EXPECT_EQ(parts["accumulated.weight"].at(0), 0);
@@ -328,8 +312,8 @@ TEST_F(ModuleTest, FrozenParametersGetNoState) {
                         OptimizerText("adam", 0, 0))));
   mlir::func::FuncOp step = Find(*module, "step");
   for (unsigned i = 0; i < step.getNumArguments(); ++i)
-    EXPECT_EQ(ArgName(step, i).find("fc.weight") != std::string::npos,
-              ArgName(step, i) == "fc.weight");
+    EXPECT_EQ(NameOfArgument(step, i).find("fc.weight") != std::string::npos,
+              NameOfArgument(step, i) == "fc.weight");
   // The gradient of the bias needs neither x nor the penalty.
   step.walk([](MatmulOp matmul) { ADD_FAILURE() << "a product for a frozen weight"; });
 }
