@@ -218,6 +218,35 @@ class Outliner {
   mlir::IRMapping mapping_;
 };
 
+// A test's checks are no kernels. They stand beside the results while the program is outlined and
+// come back behind the dispatches.
+class Checks {
+ public:
+  explicit Checks(FuncOp program) : terminator_(program.front().getTerminator()) {
+    first_ = terminator_->getNumOperands();
+    for (CheckCloseOp check : llvm::make_early_inc_range(program.front().getOps<CheckCloseOp>())) {
+      terminator_->insertOperands(terminator_->getNumOperands(), check->getOperands());
+      checks_.push_back(check);
+      check->remove();
+      check->dropAllReferences();
+    }
+  }
+  void PutBack() {
+    mlir::OpBuilder b(terminator_);
+    for (auto [i, check] : llvm::enumerate(checks_)) {
+      const SmallVector<Value> operands(terminator_->getOperands().slice(first_ + 2 * i, 2));
+      b.insert(check);
+      check->setOperands(operands);
+    }
+    terminator_->eraseOperands(first_, terminator_->getNumOperands() - first_);
+  }
+
+ private:
+  Operation* terminator_;
+  unsigned first_;
+  SmallVector<Operation*> checks_;
+};
+
 // A result that is a constant is written last, and by itself: it may go where others read before.
 void MakeConstantsLast(FuncOp program) {
   Operation* terminator = program.front().getTerminator();
@@ -253,6 +282,7 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     for (FuncOp func : getOperation().getOps<FuncOp>())
       if (!func.isPrivate() && !func.isExternal()) programs.push_back(func);
     for (FuncOp program : programs) {
+      Checks checks(program);
       const bool small = ComputedElements(program) <= small_program;
       if (compiles_bodies) {
         if (small) DecomposeLoops(program);
@@ -260,8 +290,9 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
         EraseDeadOps(program);
       }
       MakeConstantsLast(program);
-      if (failed(Outliner(program, kernels, compiles_bodies, small).Run()))
-        return signalPassFailure();
+      const auto outlined = Outliner(program, kernels, compiles_bodies, small).Run();
+      checks.PutBack();
+      if (failed(outlined)) return signalPassFailure();
       OwnResults(program);
     }
   }

@@ -3,6 +3,7 @@
 // RUN: trama-opt %t/accepts.mlir --canonicalize | FileCheck %t/accepts.mlir
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
+// RUN: trama-opt %t/outlined.mlir --trama-outline-kernels --run-main=reference | FileCheck %t/outlined.mlir
 // RUN: not trama-opt %t/off.mlir --run-main=reference 2>&1 | FileCheck %t/off.mlir
 // RUN: not trama-opt %t/off.mlir --run-main=nothing 2>&1 | FileCheck %t/off.mlir --check-prefix=BACKEND
 // RUN: not trama-opt %t/accepts.mlir --run-main=reference 2>&1 | FileCheck %t/accepts.mlir --check-prefix=MAIN
@@ -72,6 +73,19 @@ func.func @main() {
   %y = trama.dispatch @double(%x) : (tensor<2xf32>) -> tensor<2xf32>
   %w = trama.constant dense<[2.001, 0x7F800000]> : tensor<2xf32>
   trama.check_close %y, %w {atol = 2.0e-03 : f64} : tensor<2xf32>, tensor<2xf32>
+  return
+}
+
+//--- outlined.mlir
+// The checks stay behind the dispatches.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[Y:.*]] = trama.dispatch @
+// CHECK: trama.check_close %[[Y]]
+func.func @main() {
+  %x = trama.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %y = trama.exp %x : tensor<2xf32>
+  %w = trama.constant dense<[2.71828183, 7.3890561]> : tensor<2xf32>
+  trama.check_close %y, %w : tensor<2xf32>, tensor<2xf32>
   return
 }
 
