@@ -91,11 +91,12 @@ absl::StatusOr<SmallVector<Output>> FindOutputs(mlir::func::FuncOp body) {
 }
 
 absl::StatusOr<SmallVector<SmallVector<Access>>> OutputsOf(mlir::func::FuncOp body,
-                                                           ValueRange values) {
+                                                           ValueRange values, bool others_too) {
   TRAMA_ASSIGN_OR_RETURN(SmallVector<Output> outputs, FindOutputs(body));
   SmallVector<SmallVector<Access>> result(values.size());
   for (const Output& output : outputs) {
     auto found = llvm::find(values, output.value);
+    if (found == values.end() && others_too) continue;
     if (found == values.end()) return Unsupported(output.value.getDefiningOp(), "an epilogue");
     result[found - values.begin()].push_back(output.to);
   }
@@ -158,10 +159,19 @@ void StoreLanes(Builder& b, Value vector, ArrayRef<Value> buffers, const Access&
 
 // ---------------------------------------------------------------- Epilogue
 
-absl::StatusOr<Epilogue> Epilogue::Create(mlir::func::FuncOp body, Value anchor) {
+Epilogue Epilogue::StoreTo(Access to) {
+  Epilogue epilogue;
+  epilogue.outputs_.push_back({Value(), std::move(to)});
+  return epilogue;
+}
+
+absl::StatusOr<Epilogue> Epilogue::Create(mlir::func::FuncOp body, Value anchor,
+                                          ValueRange others) {
   Epilogue epilogue;
   epilogue.anchor_ = anchor;
   TRAMA_ASSIGN_OR_RETURN(epilogue.outputs_, FindOutputs(body));
+  llvm::erase_if(epilogue.outputs_,
+                 [&](const Output& o) { return llvm::is_contained(others, o.value); });
   for (Output& output : epilogue.outputs_) {
     TRAMA_RETURN_IF_ERROR(epilogue.Visit(output.value));
     TRAMA_ASSIGN_OR_RETURN(output.to.strides, epilogue.PullBack(output.value, output.to.strides));
@@ -181,7 +191,6 @@ absl::Status Epilogue::Visit(Value value) {
   if (mlir::isa<TransposeOp, ReshapeOp>(op)) return Visit(op->getOperand(0));
   if (!codegen::HasPointwiseLowering(op) || !DependsOnAnchor(value))
     return Unsupported(op, "not a pointwise op of the kernel's main result");
-  has_ops_ = true;
   transcendental_ |= IsTranscendental(op);
   for (mlir::OpOperand& use : op->getOpOperands()) {
     if (operands_.contains(&use)) continue;

@@ -47,10 +47,11 @@ absl::StatusOr<Access> ReadAccess(Value value);
 // The values that the kernel computes and returns, through transpose, reshape and concat.
 absl::StatusOr<SmallVector<Output>> FindOutputs(mlir::func::FuncOp body);
 
-// Those outputs that are the value itself: for anchors without an epilogue. Unimplemented where
-// some output is none of `values`.
+// Where each of `values` is written to. Unimplemented where an output is none of them, unless
+// `others_too`.
 absl::StatusOr<SmallVector<SmallVector<Access>>> OutputsOf(mlir::func::FuncOp body,
-                                                           ValueRange values);
+                                                           ValueRange values,
+                                                           bool others_too = false);
 
 // The buffers of a phase as flat memrefs, in the order of Access::buffer.
 SmallVector<Value> FlatBuffers(Builder& b, const codegen::PhaseArguments& arguments);
@@ -67,14 +68,17 @@ void StoreLanes(Builder& b, Value vector, ArrayRef<Value> buffers, const Access&
 // What follows an anchor: pointwise ops up to the results.
 class Epilogue {
  public:
-  // `anchor`: the anchor's result; its shape is the index space of all accesses. Unimplemented
-  // names the op that is not pointwise in that space.
-  static absl::StatusOr<Epilogue> Create(mlir::func::FuncOp body, Value anchor);
+  // `anchor`: the anchor's result; its shape is the index space of all accesses. Outputs among
+  // `others`, the anchor op's further results, are the caller's. Unimplemented names the op that is
+  // not pointwise in that space.
+  static absl::StatusOr<Epilogue> Create(mlir::func::FuncOp body, Value anchor,
+                                         ValueRange others = {});
+  // Stores the anchor alone.
+  static Epilogue StoreTo(Access to);
 
+  ArrayRef<Output> outputs() const { return outputs_; }
   // For the caller to reorder or merge dimensions in all of them alike; outputs come first.
   SmallVector<Access*> Accesses();
-  // Nothing but stores of the anchor.
-  bool IsStore() const { return operands_.empty() && !has_ops_; }
   // Needs more registers than a tile of accumulators leaves, or stores lane by lane.
   bool IsHeavy() const;
 
@@ -93,7 +97,7 @@ class Epilogue {
   Value anchor_;
   SmallVector<Output> outputs_;
   llvm::MapVector<mlir::OpOperand*, Access> operands_;  // uses of what is read from buffers
-  bool has_ops_ = false, transcendental_ = false;
+  bool transcendental_ = false;
 };
 
 // Merges neighbouring dimensions of `sizes` (the last one excepted) where every access allows it,

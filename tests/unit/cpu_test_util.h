@@ -42,17 +42,18 @@ inline HostTensor RandomTensor(mlir::RankedTensorType type, std::mt19937& random
 
 class CpuKernel {
  public:
-  // `threads` of the pool; no disk cache.
+  // `threads` of the pool; no disk cache. cpu: LLVM's name, "" for the host.
   static absl::StatusOr<std::unique_ptr<CpuKernel>> Compile(const std::string& kind,
                                                             const std::string& text,
-                                                            int threads = 2) {
+                                                            int threads = 2,
+                                                            const std::string& cpu = "") {
     auto kernel = std::make_unique<CpuKernel>();
     kernel->text_ = text;
     kernel->context_ = NewContext();
     TRAMA_ASSIGN_OR_RETURN(kernel->module_, ParseBody(*kernel->context_, text));
     kernel->body_ = *kernel->module_->getOps<mlir::func::FuncOp>().begin();
     kernel->pool_ = std::make_unique<ThreadPool>(threads);
-    TRAMA_ASSIGN_OR_RETURN(kernel->jit_, Jit::Create("", ""));
+    TRAMA_ASSIGN_OR_RETURN(kernel->jit_, Jit::Create("", cpu));
     JitStatistics statistics;
     TRAMA_ASSIGN_OR_RETURN(
         auto loaded, kernel->jit_->Load({{kind, &kernel->text_, ""}}, *kernel->pool_, &statistics));

@@ -1,0 +1,412 @@
+// The work is cut into tasks of (split of the depth, batch, panel of columns, block of rows). A
+// task packs its panel into the thread's scratch (unless B can be read as it lies) and runs tiles
+// down the rows; A is read in place, one scalar a lane-wide multiply. Deep products go by blocks of
+// the depth whose sums stay in scratch; where outputs are few or A is larger than the cache the
+// depth is split over tasks whose sums a second phase adds in order. The layout follows Goto and
+// van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+#include "backends/cpu/product.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "backends/codegen/vector_math.h"
+#include "backends/cpu/tile.h"
+
+namespace trama::cpu {
+using codegen::PhaseArguments;
+
+int64_t Product::batch() const {
+  int64_t count = 1;
+  for (size_t d = 0; d + 2 < sizes.size(); ++d) count *= sizes[d];
+  return count;
+}
+
+SmallVector<Access*> Product::Accesses() {
+  SmallVector<Access*> all = epilogue.Accesses();
+  all.push_back(&left);
+  all.push_back(&right);
+  if (bias) all.push_back(&*bias);
+  return all;
+}
+
+void Normalize(Product& p) {
+  MergeDimensions(p.sizes, p.Accesses());
+  const size_t rank = p.sizes.size(), row = rank - 2, column = rank - 1;
+  SmallVector<Access*> outputs = p.epilogue.Accesses();
+  const Access& first = *outputs.front();
+  const bool by_rows = first.strides[row] == 1 && p.sizes[row] > 1 &&
+                       (p.sizes[column] == 1 || first.strides[column] != 1);
+  if (by_rows) {
+    for (Access* access : p.Accesses()) std::swap(access->strides[row], access->strides[column]);
+    std::swap(p.sizes[row], p.sizes[column]);
+    std::swap(p.left, p.right);
+    std::swap(p.left_depth_stride, p.right_depth_stride);
+  }
+  // A dimension of one element has any stride: one that makes vectors of it.
+  if (p.sizes[column] == 1) {
+    for (Access* access : p.Accesses()) access->strides[column] = 1;
+    p.left.strides[column] = 0;
+  }
+  if (p.depth == 1 && p.right.strides[column] != 1) p.right_depth_stride = 1;
+}
+
+namespace {
+struct Tiling {
+  int64_t rows = 8, vectors = 3;  // of one tile
+  int64_t row_block = 0;          // rows of a task, a multiple of `rows` unless all
+  int64_t depth_block = 0;        // depth of a packed panel
+  int64_t split_depth = 0;        // depth of a task, blocks of depth_block
+  int64_t splits = 1;             // tasks that share one output
+  bool pack = true;
+  bool rows_outermost = false;  // else panels: what is inner is met again while it is in cache
+  bool staged = false;          // the epilogue runs from memory, not from the accumulators
+};
+
+constexpr double kSmallFlops = 20e3;  // one task
+constexpr double kTaskFlops = 150e3;  // not worth cutting further
+constexpr int64_t kTasks = 12;        // enough to keep a few threads equally busy
+constexpr int64_t kMaxDepth = 1536;   // a panel of 48 columns then takes a third of L2; also what
+                                      // one running sum may take before it loses digits
+constexpr int64_t kMaxRowBlock = 1024;
+constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
+
+Tiling ChooseTiling(const Product& p, const Target& target) {
+  Tiling t;
+  const int64_t lanes = target.lanes, rows = p.rows(), depth = p.depth;
+  const int64_t all_vectors = (p.columns() + lanes - 1) / lanes;
+  const bool wide = target.registers >= 32, contiguous = p.right.strides.back() == 1;
+  t.staged = p.epilogue.IsHeavy() ||
+             (p.activation != Activation::none && p.activation != Activation::relu);
+
+  if (rows <= 4 && contiguous) {
+    // Decoding: every weight is read once, in rows as long as the registers allow.
+    const int64_t most = (wide ? 16 : 8) / rows;
+    t.vectors = std::min(all_vectors, most);
+    while (t.vectors > 4 && p.batch() * ((all_vectors + t.vectors - 1) / t.vectors) < 8)
+      t.vectors = (t.vectors + 1) / 2;
+    t.rows = rows;
+  } else {
+    t.vectors = std::min<int64_t>(all_vectors, wide ? 3 : 2);
+    if (wide && all_vectors == 4) t.vectors = 2;
+    const int64_t most = t.vectors == 1 ? (wide ? 16 : 8) : wide ? 8 : 6;
+    const int64_t tiles = (rows + most - 1) / most;
+    t.rows = (rows + tiles - 1) / tiles;
+  }
+  const int64_t panels = (all_vectors + t.vectors - 1) / t.vectors;
+  const int64_t tiles = (rows + t.rows - 1) / t.rows;
+
+  // Rows are cut where the panels alone are too few, but not so far that packing shows.
+  const int64_t wanted =
+      std::clamp<int64_t>(static_cast<int64_t>(p.flops() / kTaskFlops), 1, kTasks);
+  const int64_t least_tiles = contiguous ? 8 : 24;
+  int64_t blocks = std::max<int64_t>(1, (wanted + p.batch() * panels - 1) / (p.batch() * panels));
+  blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, tiles / least_tiles));
+  blocks = std::max(blocks, (rows + kMaxRowBlock - 1) / kMaxRowBlock);
+  const int64_t block_tiles = (tiles + blocks - 1) / blocks;
+  t.row_block = block_tiles * t.rows;
+
+  const bool panel_as_it_lies =
+      panels == 1 && p.columns() % lanes == 0 && p.right_depth_stride <= 2 * t.vectors * lanes;
+  t.pack = !contiguous || (block_tiles > 2 && !panel_as_it_lies);
+
+  auto cut = [&](int64_t size, int64_t pieces) {
+    const int64_t piece = (size + pieces - 1) / pieces;
+    return piece < size ? (piece + lanes - 1) / lanes * lanes : size;
+  };
+  const bool large_left = rows * depth > kCacheFloats;
+  if (p.batch() * panels * tiles <= 4 && depth >= 4096)
+    t.splits = std::clamp<int64_t>(depth / 1024, 2, 16);
+  else if (large_left && depth >= 8192)
+    t.splits = 8;
+  t.split_depth = cut(std::max<int64_t>(depth, 1), t.splits);
+  t.splits = (depth + t.split_depth - 1) / t.split_depth;
+  t.depth_block = t.split_depth;
+  if (t.depth_block > kMaxDepth) t.depth_block = cut(t.split_depth, (t.split_depth + 1023) / 1024);
+  t.rows_outermost = large_left && t.splits == 1;
+  return t;
+}
+
+class ProductEmitter {
+ public:
+  ProductEmitter(Builder& b, const Product& p, const Tiling& t) : b_(b), p_(p), t_(t) {}
+
+  int64_t tasks() const { return t_.splits * p_.batch() * panels() * row_blocks(); }
+  int64_t sum_tasks() const { return p_.batch() * p_.rows(); }
+
+  // The products of a range of tasks.
+  void EmitProducts(SmallVector<Value> buffers, PhaseArguments& arguments) {
+    Prepare(std::move(buffers), arguments);
+    if (t_.pack) panel_ = arguments.scratch.Take(b_, {RoundUp(t_.depth_block), width()});
+    if (depth_blocks() > 1) sums_ = arguments.scratch.Take(b_, {t_.row_block, width()});
+    if (t_.staged) stage_ = arguments.scratch.Take(b_, {t_.rows, width()});
+    first_task_ = arguments.begin;
+    b_.For(arguments.begin, arguments.end, 1, [&](Value task) { EmitTask(task); });
+  }
+
+  // Adds the splits' partial sums in order, a row a task.
+  void EmitSums(SmallVector<Value> buffers, PhaseArguments& arguments) {
+    Prepare(std::move(buffers), arguments);
+    b_.For(arguments.begin, arguments.end, 1, [&](Value task) {
+      SmallVector<Value> at = BatchIndices(b_.Div(task, p_.rows()));
+      at.push_back(b_.Rem(task, p_.rows()));
+      auto vector = [&](Value n, int64_t live) {
+        Value sum = b_.LoadVector(partial_, {b_.Index(0), task, n});
+        for (int64_t s = 1; s < t_.splits; ++s)
+          sum = b_.Add(sum, b_.LoadVector(partial_, {b_.Index(s), task, n}));
+        at.push_back(n);
+        Finish(at, sum, live);
+        at.pop_back();
+      };
+      const int64_t full = p_.columns() / b_.lanes * b_.lanes;
+      b_.For(0, full, b_.lanes, [&](Value n) { vector(n, b_.lanes); });
+      if (full < p_.columns()) vector(b_.Index(full), p_.columns() - full);
+    });
+  }
+
+ private:
+  int64_t RoundUp(int64_t n) const { return (n + b_.lanes - 1) / b_.lanes * b_.lanes; }
+  int64_t width() const { return t_.vectors * b_.lanes; }
+  int64_t panels() const { return (p_.columns() + width() - 1) / width(); }
+  int64_t row_blocks() const { return (p_.rows() + t_.row_block - 1) / t_.row_block; }
+  int64_t depth_blocks() const { return (t_.split_depth + t_.depth_block - 1) / t_.depth_block; }
+
+  void Prepare(SmallVector<Value> buffers, PhaseArguments& arguments) {
+    buffers_ = std::move(buffers);
+    if (t_.splits > 1)
+      partial_ =
+          arguments.workspace.Take(b_, {t_.splits, p_.batch() * p_.rows(), panels() * width()});
+  }
+
+  SmallVector<Value> BatchIndices(Value batch) {
+    SmallVector<Value> indices(p_.sizes.size() - 2);
+    for (size_t d = indices.size(); d-- > 0;) {
+      indices[d] = d == 0 ? batch : b_.Rem(batch, p_.sizes[d]);
+      batch = b_.Div(batch, p_.sizes[d]);
+    }
+    return indices;
+  }
+
+  void EmitTask(Value task) {
+    Value rest = task;
+    auto take = [&](int64_t count) {
+      if (count == 1) return b_.Index(0);
+      Value index = b_.Rem(rest, count);
+      rest = b_.Div(rest, count);
+      return index;
+    };
+    Value panel;
+    if (t_.rows_outermost) panel = take(panels());
+    row_block_ = take(row_blocks());
+    if (!t_.rows_outermost) panel = take(panels());
+    // With rows innermost a thread that goes on in the same panel keeps it packed.
+    needs_packing_ = b_.Or(b_.Compare(mlir::arith::CmpIPredicate::eq, task, first_task_),
+                           b_.Compare(mlir::arith::CmpIPredicate::eq, row_block_, b_.Index(0)));
+    batch_index_ = take(p_.batch());
+    split_ = rest;
+    depth_begin_ = b_.Mul(split_, t_.split_depth);
+    depth_end_ = t_.splits == 1 ? b_.Index(p_.depth)
+                                : b_.Min(b_.Add(depth_begin_, t_.split_depth), b_.Index(p_.depth));
+    batch_ = BatchIndices(batch_index_);
+    column_ = b_.Mul(panel, width());
+    const int64_t last = p_.columns() - (panels() - 1) * width();
+    if (panels() == 1 || last == width()) return EmitPanel(last);
+    b_.If(
+        b_.Compare(mlir::arith::CmpIPredicate::eq, panel, b_.Index(panels() - 1)),
+        [&] { EmitPanel(last); }, [&] { EmitPanel(width()); });
+  }
+
+  void EmitPanel(int64_t columns) {
+    columns_ = columns;
+    if (depth_blocks() == 1) {
+      Value depth = b_.Sub(depth_end_, depth_begin_);
+      if (t_.pack && row_blocks() > 1 && !t_.rows_outermost)
+        b_.If(needs_packing_, [&] { Pack(depth_begin_, depth); });
+      else if (t_.pack)
+        Pack(depth_begin_, depth);
+      EmitRows(depth_begin_, depth);
+      return;
+    }
+    b_.For(depth_begin_, depth_end_, t_.depth_block, [&](Value k) {
+      Value depth = b_.Min(b_.Index(t_.depth_block), b_.Sub(depth_end_, k));
+      if (t_.pack) Pack(k, depth);
+      EmitRows(k, depth);
+    });
+  }
+
+  Value RightOffset(Value depth) {
+    SmallVector<Value> at(batch_);
+    at.append({b_.Index(0), column_});
+    return b_.Add(ElementIndex(b_, p_.right, at), b_.Mul(depth, p_.right_depth_stride));
+  }
+
+  void Pack(Value depth_begin, Value depth) {
+    PackPanel(b_,
+              {buffers_[p_.right.buffer], RightOffset(depth_begin), p_.right_depth_stride,
+               p_.right.strides.back()},
+              panel_, depth, p_.depth % b_.lanes, columns_);
+  }
+
+  void EmitRows(Value depth_begin, Value depth) {
+    const int64_t whole = p_.rows() / t_.rows * t_.rows, rest = p_.rows() - whole;
+    Value begin = b_.Mul(row_block_, t_.row_block);
+    Value end =
+        row_blocks() == 1 ? b_.Index(whole) : b_.Min(b_.Add(begin, t_.row_block), b_.Index(whole));
+    b_.For(begin, end, t_.rows,
+           [&](Value row) { EmitTile(row, t_.rows, depth_begin, depth, begin); });
+    if (rest == 0) return;
+    auto tail = [&] { EmitTile(b_.Index(whole), rest, depth_begin, depth, begin); };
+    if (row_blocks() == 1) return tail();
+    b_.If(b_.Compare(mlir::arith::CmpIPredicate::eq, row_block_, b_.Index(row_blocks() - 1)), tail);
+  }
+
+  int64_t Live(int64_t v) const { return std::min(b_.lanes, columns_ - v * b_.lanes); }
+
+  void EmitTile(Value row, int64_t rows, Value depth_begin, Value depth, Value block_begin) {
+    const int64_t vectors = (columns_ + b_.lanes - 1) / b_.lanes;
+    SmallVector<Value> corner(batch_);
+    corner.append({row, column_});
+    Value left =
+        b_.Add(ElementIndex(b_, p_.left, corner), b_.Mul(depth_begin, p_.left_depth_stride));
+    const int64_t row_stride = p_.left.strides[p_.sizes.size() - 2];
+    Value right = t_.pack ? Value() : RightOffset(depth_begin);
+    SmallVector<Value> sums = TileProduct(
+        b_, rows, vectors, b_.Index(0), depth,
+        [&](int64_t i, Value k) {
+          Value at = b_.Add(left, b_.Mul(k, p_.left_depth_stride));
+          return b_.Load(buffers_[p_.left.buffer], b_.Add(at, i * row_stride));
+        },
+        [&](Value k, int64_t v) {
+          if (t_.pack) return b_.LoadVector(panel_, {k, b_.Index(v * b_.lanes)});
+          Value at = b_.Add(b_.Add(right, b_.Mul(k, p_.right_depth_stride)), v * b_.lanes);
+          if (Live(v) == b_.lanes) return b_.LoadVector(buffers_[p_.right.buffer], at);
+          return b_.LoadMasked(buffers_[p_.right.buffer], at, b_.Mask(b_.Index(Live(v))));
+        });
+    if (depth_blocks() == 1) return FinishTile(row, rows, vectors, sums);
+
+    Value local = b_.Sub(row, block_begin);
+    auto each = [&](bool add, bool store) {
+      SmallVector<Value> totals;
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t v = 0; v < vectors; ++v) {
+          SmallVector<Value> at{b_.Add(local, i), b_.Index(v * b_.lanes)};
+          Value x = sums[i * vectors + v];
+          if (add) x = b_.Add(x, b_.LoadVector(sums_, at));
+          if (store) b_.StoreVector(x, sums_, at);
+          totals.push_back(x);
+        }
+      }
+      return totals;
+    };
+    b_.If(
+        b_.Compare(mlir::arith::CmpIPredicate::eq, depth_begin, depth_begin_),
+        [&] { each(/*add=*/false, /*store=*/true); },
+        [&] {
+          Value end = b_.Add(depth_begin, depth);
+          b_.If(
+              b_.Less(end, depth_end_), [&] { each(/*add=*/true, /*store=*/true); },
+              [&] { FinishTile(row, rows, vectors, each(/*add=*/true, /*store=*/false)); });
+        });
+  }
+
+  void StorePartial(Value row, int64_t vectors, ArrayRef<Value> sums) {
+    Value first = b_.Add(b_.Mul(batch_index_, p_.rows()), row);
+    for (auto [i, sum] : llvm::enumerate(sums))
+      b_.StoreVector(
+          sum, partial_,
+          {split_, b_.Add(first, i / vectors), b_.Add(column_, (i % vectors) * b_.lanes)});
+  }
+
+  void FinishTile(Value row, int64_t rows, int64_t vectors, ArrayRef<Value> sums) {
+    if (t_.splits > 1) return StorePartial(row, vectors, sums);
+    auto finish = [&](Value i, int64_t v, Value x) {
+      SmallVector<Value> at(batch_);
+      at.append({b_.Add(row, i), b_.Add(column_, v * b_.lanes)});
+      Finish(at, x, Live(v));
+    };
+    if (!t_.staged) {
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t v = 0; v < vectors; ++v) finish(b_.Index(i), v, sums[i * vectors + v]);
+      return;
+    }
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        b_.StoreVector(sums[i * vectors + v], stage_, {b_.Index(i), b_.Index(v * b_.lanes)});
+    b_.For(0, rows, 1, [&](Value i) {
+      for (int64_t v = 0; v < vectors; ++v)
+        finish(i, v, b_.LoadVector(stage_, {i, b_.Index(v * b_.lanes)}));
+    });
+  }
+
+  void Finish(ValueRange at, Value x, int64_t live) {
+    if (p_.accumulate)
+      x = b_.Add(x, LoadLanes(b_, buffers_, p_.epilogue.outputs().front().to, at, live));
+    if (p_.bias) x = b_.Add(x, LoadLanes(b_, buffers_, *p_.bias, at, live));
+    switch (p_.activation) {
+      case Activation::none:
+        break;
+      case Activation::relu:
+        x = b_.Max(x, b_.Splat(0));
+        break;
+      case Activation::gelu:
+        x = codegen::Gelu(b_, x, /*tanh_form=*/false);
+        break;
+      case Activation::gelu_tanh:
+        x = codegen::Gelu(b_, x, /*tanh_form=*/true);
+        break;
+      case Activation::tanh:
+        x = codegen::Tanh(b_, x);
+        break;
+      case Activation::sigmoid:
+        x = codegen::Sigmoid(b_, x);
+        break;
+    }
+    p_.epilogue.Emit(b_, buffers_, at, x, live);
+  }
+
+  Builder& b_;
+  const Product& p_;
+  const Tiling& t_;
+  SmallVector<Value> buffers_;
+  Value panel_, sums_, stage_, partial_;
+  // The task at hand.
+  Value first_task_, row_block_, needs_packing_, batch_index_, split_, column_;
+  Value depth_begin_, depth_end_;
+  SmallVector<Value> batch_;
+  int64_t columns_ = 0;
+};
+
+}  // namespace
+
+void AppendPhase(Builder& b, mlir::func::FuncOp body, const std::string& name, int64_t tasks,
+                 double flops, llvm::function_ref<void(PhaseArguments&)> emit, Kernel& kernel) {
+  Phase phase{absl::StrCat(body.getSymName().str(), "_", name), tasks, 1, flops};
+  const int64_t most = std::max<int64_t>(tasks, 1);
+  phase.grain =
+      flops <= kSmallFlops
+          ? most
+          : std::clamp<int64_t>(static_cast<int64_t>(kTaskFlops * tasks / flops), 1, most);
+  codegen::PhaseSizes sizes = codegen::EmitPhase(b, phase.symbol, body, emit);
+  kernel.workspace_floats = std::max(kernel.workspace_floats, sizes.workspace_floats);
+  kernel.scratch_floats = std::max(kernel.scratch_floats, sizes.scratch_floats);
+  kernel.phases.push_back(std::move(phase));
+}
+
+void AppendProduct(Builder& b, mlir::func::FuncOp body, const Product& product,
+                   const Target& target, const std::string& name,
+                   llvm::function_ref<SmallVector<Value>(PhaseArguments&)> buffers,
+                   Kernel& kernel) {
+  const Tiling tiling = ChooseTiling(product, target);
+  ProductEmitter emitter(b, product, tiling);
+  AppendPhase(
+      b, body, absl::StrCat(name, "_product"), emitter.tasks(), product.flops(),
+      [&](PhaseArguments& arguments) { emitter.EmitProducts(buffers(arguments), arguments); },
+      kernel);
+  if (tiling.splits == 1) return;
+  AppendPhase(
+      b, body, absl::StrCat(name, "_sum"), emitter.sum_tasks(),
+      product.flops() / product.depth * tiling.splits,
+      [&](PhaseArguments& arguments) { emitter.EmitSums(buffers(arguments), arguments); }, kernel);
+}
+
+}  // namespace trama::cpu

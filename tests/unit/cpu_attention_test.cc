@@ -1,0 +1,184 @@
+// The attention kernels against the reference interpreter: head sizes, masks, positions, bias,
+// dropout, and the strided views that a transformer block makes of its buffers.
+#include <gtest/gtest.h>
+
+#include "tests/unit/cpu_anchor_test.h"
+
+namespace trama::cpu {
+namespace {
+
+struct Attention {
+  int64_t B = 1, H = 1, T = 1, S = 1, D = 1, E = 1;
+  bool causal = false, key_mask = false, position = false;
+  std::string bias;  // "": none; its shape otherwise
+  double dropout = 0;
+
+  std::string Arguments() const {
+    std::string text = absl::StrCat("%q: ", Type(T, D), ", %k: ", Type(S, D), ", %v: ", Type(S, E));
+    if (key_mask) absl::StrAppend(&text, ", %m: tensor<", B, "x", S, "xi1>");
+    if (!bias.empty()) absl::StrAppend(&text, ", %a: tensor<", bias, "xf32>");
+    if (position) absl::StrAppend(&text, ", %p: tensor<", B, "xi32>");
+    if (dropout > 0) absl::StrAppend(&text, ", %r: tensor<4xi32>");
+    return text;
+  }
+  std::string Options() const {
+    std::string text;
+    if (key_mask) absl::StrAppend(&text, " key_mask %m : tensor<", B, "x", S, "xi1>");
+    if (!bias.empty()) absl::StrAppend(&text, " bias %a : tensor<", bias, "xf32>");
+    if (position) absl::StrAppend(&text, " position %p : tensor<", B, "xi32>");
+    if (dropout > 0) absl::StrAppend(&text, " rng %r : tensor<4xi32>");
+    absl::StrAppend(&text, " scale = 0.35", causal ? " causal" : "");
+    if (dropout > 0) absl::StrAppend(&text, " {dropout_p = ", dropout, " : f64, op_id = 5 : i64}");
+    return text;
+  }
+  std::string Type(int64_t rows, int64_t columns) const {
+    return absl::StrCat("tensor<", B, "x", H, "x", rows, "x", columns, "xf32>");
+  }
+  std::string Lse() const { return absl::StrCat("tensor<", B, "x", H, "x", T, "xf32>"); }
+  std::string Forward() const {
+    return Kernel("attention", Arguments(), absl::StrCat(Type(T, E), ", ", Lse()),
+                  absl::StrCat("%y, %lse = trama.attention %q, %k, %v", Options(), " : ",
+                               Type(T, D), ", ", Type(S, D), ", ", Type(S, E),
+                               "\nreturn %y, %lse : ", Type(T, E), ", ", Lse()));
+  }
+  std::string Backward() const {
+    const std::string types = absl::StrCat(Type(T, D), ", ", Type(S, D), ", ", Type(S, E));
+    return Kernel("attention_grad",
+                  absl::StrCat("%g: ", Type(T, E), ", %y: ", Type(T, E), ", %lse: ", Lse(), ", ",
+                               Arguments()),
+                  types,
+                  absl::StrCat("%dq, %dk, %dv = trama.attention_grad %g, %y, %lse, %q, %k, %v",
+                               Options(), " : ", Type(T, E), ", ", Type(T, E), ", ", Lse(), ", ",
+                               types, "\nreturn %dq, %dk, %dv : ", types));
+  }
+};
+
+class AttentionTest : public AnchorTest {
+ protected:
+  void CheckBoth(const Attention& attention) {
+    auto prepare = [&](size_t skip) {
+      return [skip, attention](std::vector<HostTensor>& inputs) {
+        if (!attention.position) return;
+        const size_t at = skip + 3 + attention.key_mask + !attention.bias.empty();
+        for (int64_t b = 0; b < attention.B; ++b)
+          inputs[at].set(b,
+                         (b * 5) % std::max<int64_t>(1, attention.S - attention.T + 1) - (b == 2));
+      };
+    };
+    Check(attention.Forward(), 3e-6, prepare(0), 100);
+    // y and lse of the backward come from the forward.
+    auto context = NewContext();
+    auto forward = ParseBody(*context, attention.Forward());
+    ASSERT_OK(forward);
+    mlir::func::FuncOp function = *(*forward)->getOps<mlir::func::FuncOp>().begin();
+    Check(
+        attention.Backward(), 6e-6,
+        [&](std::vector<HostTensor>& inputs) {
+          prepare(3)(inputs);
+          auto results = reference::Evaluate(
+              function, std::vector<HostTensor>(inputs.begin() + 3, inputs.end()));
+          ASSERT_OK(results);
+          inputs[1] = (*results)[0];
+          inputs[2] = (*results)[1];
+        },
+        100);
+  }
+};
+
+TEST_P(AttentionTest, Sizes) {
+  CheckBoth({.B = 1, .H = 1, .T = 1, .S = 1, .D = 1, .E = 1});
+  CheckBoth({.B = 2, .H = 3, .T = 7, .S = 11, .D = 5, .E = 3});
+  CheckBoth({.B = 1, .H = 2, .T = 64, .S = 64, .D = 32, .E = 32, .causal = true});
+  CheckBoth({.B = 1, .H = 1, .T = 67, .S = 67, .D = 17, .E = 33, .causal = true});
+  CheckBoth({.B = 2, .H = 5, .T = 130, .S = 130, .D = 8, .E = 8, .causal = true});
+  CheckBoth({.B = 1, .H = 1, .T = 3, .S = 150, .D = 256, .E = 129});
+  CheckBoth({.B = 1, .H = 1, .T = 9, .S = 35, .D = 64, .E = 64, .causal = true});
+}
+
+TEST_P(AttentionTest, MasksBiasAndPositions) {
+  CheckBoth({.B = 3, .H = 2, .T = 5, .S = 40, .D = 8, .E = 8, .causal = true, .position = true});
+  CheckBoth({.B = 3, .H = 2, .T = 1, .S = 50, .D = 16, .E = 16, .causal = true, .position = true});
+  CheckBoth({.B = 2, .H = 2, .T = 19, .S = 37, .D = 8, .E = 9, .key_mask = true});
+  CheckBoth({.B = 2, .H = 1, .T = 1, .S = 37, .D = 8, .E = 9, .key_mask = true});
+  CheckBoth({.B = 2, .H = 2, .T = 9, .S = 21, .D = 8, .E = 8, .bias = "2x2x9x21"});
+  CheckBoth({.B = 2,
+             .H = 2,
+             .T = 9,
+             .S = 21,
+             .D = 8,
+             .E = 8,
+             .causal = true,
+             .key_mask = true,
+             .bias = "2x1x21"});
+  CheckBoth({.B = 2, .H = 2, .T = 12, .S = 21, .D = 8, .E = 8, .bias = "12x1"});
+  // More queries than keys: the first see nothing.
+  CheckBoth({.B = 1, .H = 1, .T = 20, .S = 6, .D = 4, .E = 4, .causal = true});
+}
+
+TEST_P(AttentionTest, Dropout) {
+  CheckBoth({.B = 2, .H = 2, .T = 13, .S = 13, .D = 8, .E = 8, .causal = true, .dropout = 0.25});
+  CheckBoth({.B = 1, .H = 3, .T = 21, .S = 34, .D = 16, .E = 8, .key_mask = true, .dropout = 0.5});
+  CheckBoth({.B = 2, .H = 1, .T = 2, .S = 34, .D = 16, .E = 8, .dropout = 0.1});
+}
+
+TEST_P(AttentionTest, QueriesThatSeeNoKey) {
+  // Every key of one batch is masked: zeros.
+  const Attention attention{.B = 2, .H = 1, .T = 6, .S = 9, .D = 4, .E = 4, .key_mask = true};
+  Check(attention.Forward(), 3e-6, [](std::vector<HostTensor>& inputs) {
+    for (int64_t s = 0; s < 9; ++s) inputs[3].set(s, 0);
+  });
+}
+
+constexpr char kViews[] =
+    "%q0 = trama.slice %x starts = [0, 0, 0] strides = [1, 1, 1] : tensor<2x19x72xf32> -> "
+    "tensor<2x19x24xf32>\n"
+    "%k0 = trama.slice %x starts = [0, 0, 24] strides = [1, 1, 1] : tensor<2x19x72xf32> -> "
+    "tensor<2x19x24xf32>\n"
+    "%v0 = trama.slice %x starts = [0, 0, 48] strides = [1, 1, 1] : tensor<2x19x72xf32> -> "
+    "tensor<2x19x24xf32>\n"
+    "%q1 = trama.reshape %q0 : tensor<2x19x24xf32> -> tensor<2x19x3x8xf32>\n"
+    "%k1 = trama.reshape %k0 : tensor<2x19x24xf32> -> tensor<2x19x3x8xf32>\n"
+    "%v1 = trama.reshape %v0 : tensor<2x19x24xf32> -> tensor<2x19x3x8xf32>\n"
+    "%q = trama.transpose %q1 permutation = [0, 2, 1, 3] : tensor<2x19x3x8xf32>\n"
+    "%k = trama.transpose %k1 permutation = [0, 2, 1, 3] : tensor<2x19x3x8xf32>\n"
+    "%v = trama.transpose %v1 permutation = [0, 2, 1, 3] : tensor<2x19x3x8xf32>\n";
+
+TEST_P(AttentionTest, ViewsOfATransformerBlock) {
+  const std::string heads = "tensor<2x3x19x8xf32>";
+  Check(Kernel("attention", "%x: tensor<2x19x72xf32>", "tensor<2x19x24xf32>, tensor<2x3x19xf32>",
+               absl::StrCat(
+                   kViews, "%y, %lse = trama.attention %q, %k, %v scale = 0.5 causal : ", heads,
+                   ", ", heads, ", ", heads,
+                   "\n%t = trama.transpose %y permutation = [0, 2, 1, 3] : ", heads,
+                   "\n%r = trama.reshape %t : tensor<2x19x3x8xf32> -> tensor<2x19x24xf32>\n"
+                   "return %r, %lse : tensor<2x19x24xf32>, tensor<2x3x19xf32>")),
+        3e-6);
+  auto back = [&](const char* name) {
+    return absl::StrCat(
+        "%t", name, " = trama.transpose %d", name, " permutation = [0, 2, 1, 3] : ", heads, "\n%r",
+        name, " = trama.reshape %t", name, " : tensor<2x19x3x8xf32> -> tensor<2x19x24xf32>\n");
+  };
+  const std::string flat = "tensor<2x19x24xf32>";
+  Check(
+      Kernel(
+          "attention_grad",
+          "%x: tensor<2x19x72xf32>, %g0: tensor<2x19x24xf32>, %y0: tensor<2x19x24xf32>, "
+          "%lse: tensor<2x3x19xf32>",
+          "tensor<2x19x72xf32>",
+          absl::StrCat(
+              kViews,
+              "%g1 = trama.reshape %g0 : tensor<2x19x24xf32> -> tensor<2x19x3x8xf32>\n"
+              "%y1 = trama.reshape %y0 : tensor<2x19x24xf32> -> tensor<2x19x3x8xf32>\n"
+              "%g = trama.transpose %g1 permutation = [0, 2, 1, 3] : tensor<2x19x3x8xf32>\n"
+              "%y = trama.transpose %y1 permutation = [0, 2, 1, 3] : tensor<2x19x3x8xf32>\n"
+              "%dq, %dk, %dv = trama.attention_grad %g, %y, %lse, %q, %k, %v scale = 0.5 causal : ",
+              heads, ", ", heads, ", tensor<2x3x19xf32>, ", heads, ", ", heads, ", ", heads, "\n",
+              back("q"), back("k"), back("v"), "%z = trama.concat %rq, %rk, %rv dim = 2 : ", flat,
+              ", ", flat, ", ", flat, "\nreturn %z : tensor<2x19x72xf32>")),
+      6e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, AttentionTest, TestedMachines(), MachineName);
+
+}  // namespace
+}  // namespace trama::cpu
