@@ -39,6 +39,11 @@ mlir::Value Recorder::AddArgument(mlir::Type type, const std::string& name, llvm
 
 Tensor Recorder::AddInput(const std::string& name, DType dtype, const Shape& shape,
                           int64_t sequence) {
+  const bool negative = std::any_of(shape.begin(), shape.end(), [](int64_t n) { return n < 0; });
+  if (negative || shape.size() > kMaxRank || sequence >= static_cast<int64_t>(shape.size())) {
+    Error("input", absl::StrCat(name, " cannot be ", trama::ToString(shape)), Loc::current());
+    return {};
+  }
   mlir::Value value = AddArgument(TensorType(dtype, shape), name, "input");
   if (sequence >= 0) {
     mlir::NamedAttrList attributes(argument_attributes_.back());
@@ -90,7 +95,8 @@ mlir::Value Recorder::Use(const Tensor& tensor, const std::string& op, const Loc
 }
 
 Tensor Recorder::Wrap(mlir::Value value, const std::string& op, const Loc& loc) {
-  if (!NumElements(TypeOf(value).getShape())) {
+  if (!NumElements(TypeOf(value).getShape()) ||
+      TypeOf(value).getRank() > static_cast<int64_t>(kMaxRank)) {
     Error(op, absl::StrCat("the result ", Describe(value), " is too large"), loc);
     return {};
   }

@@ -25,6 +25,9 @@ struct TracedModule::Impl {
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
+// Of a tensor: a bit an axis is kept.
+inline constexpr size_t kMaxRank = 32;
+
 // Builds one func.func: the ops that the DSL calls on this thread while the recorder is alive.
 class Recorder {
  public:
@@ -38,7 +41,7 @@ class Recorder {
   static Recorder* Current();
 
   // ---- the function
-  // `sequence`: the time axis, or -1.
+  // `sequence`: the time axis, or -1. An error where the shape is none.
   Tensor AddInput(const std::string& name, DType dtype, const Shape& shape, int64_t sequence);
   mlir::Value AddParameter(const nn::Parameter& parameter);  // once each
   mlir::Value Rng();                                         // the scalar `rng`, on demand
@@ -54,7 +57,7 @@ class Recorder {
   // ---- values
   // Null for an empty tensor, which is an error unless one was met before.
   mlir::Value Use(const Tensor& tensor, const std::string& op, const Loc& loc);
-  // An error where the elements cannot be counted.
+  // An error where the elements cannot be counted or the rank is too large.
   Tensor Wrap(mlir::Value value, const std::string& op, const Loc& loc);
   mlir::Value Splat(double number, mlir::RankedTensorType type, const Loc& loc);
   mlir::Value Cast(mlir::Value value, mlir::Type element, const Loc& loc);

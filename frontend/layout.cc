@@ -26,6 +26,7 @@ Tensor Reshape(Call& call, mlir::Value x, const Shape& shape, uint64_t axes) {
 
 // `sizes` with its one -1 computed so that the product is `elements`.
 std::optional<Shape> Resolve(const Sizes& sizes, int64_t elements) {
+  if (sizes.get().size() > kMaxRank) return std::nullopt;
   Shape shape;
   int64_t known = 1, unknown = -1;
   for (const Size& size : sizes.get()) {
@@ -170,6 +171,8 @@ Tensor expand(Tensor tensor, const Sizes& sizes, Loc loc) {
   Call call("expand", loc);
   mlir::Value x = call.Use(tensor);
   if (!x) return {};
+  if (sizes.get().size() > kMaxRank)
+    return call.Fail(absl::StrCat("more than ", kMaxRank, " dimensions"));
   Shape shape;
   const int64_t added = sizes.get().size() - TypeOf(x).getRank();
   uint64_t axes = 0;
@@ -290,6 +293,8 @@ std::vector<Tensor> chunk(Tensor tensor, int64_t chunks, int64_t dim, Loc loc) {
 Tensor full(const Sizes& sizes, double value, DType dtype, Loc loc) {
   Call call("full", loc);
   if (!call.recorder()) return {};
+  if (sizes.get().size() > kMaxRank)
+    return call.Fail(absl::StrCat("more than ", kMaxRank, " dimensions"));
   Shape shape;
   uint64_t axes = 0;
   for (const Size& size : sizes.get()) {

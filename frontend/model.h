@@ -34,6 +34,7 @@ Tensor Given(const Tensors& inputs, const std::string& name);
 struct ForwardOptions {
   bool hidden_states = false;  // also hidden_states.N and final_norm
   bool attentions = false;     // also attentions.N [B, heads, T, S]
+  double label_smoothing = 0;  // of the loss, in [0, 1]
 };
 
 class Model {

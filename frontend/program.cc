@@ -169,10 +169,12 @@ TracedModule::TracedModule(TracedModule&&) noexcept = default;
 TracedModule& TracedModule::operator=(TracedModule&&) noexcept = default;
 TracedModule::~TracedModule() = default;
 
-std::string TracedModule::ToString() const {
+std::string TracedModule::ToString(bool locations) const {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  impl_->module->print(stream);
+  mlir::OpPrintingFlags flags;
+  if (locations) flags.enableDebugInfo();
+  impl_->module->print(stream, flags);
   return text;
 }
 

@@ -54,7 +54,7 @@ class TracedModule {
   TracedModule& operator=(TracedModule&&) noexcept;
   ~TracedModule();
   Impl& impl() const { return *impl_; }
-  std::string ToString() const;  // MLIR text
+  std::string ToString(bool locations = false) const;  // MLIR text; with the DSL's lines
 
  private:
   std::unique_ptr<Impl> impl_;

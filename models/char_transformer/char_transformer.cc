@@ -10,10 +10,11 @@ class CharTransformerModel : public Model {
  public:
   explicit CharTransformerModel(CharTransformerConfig config) : net_(config) {}
   const nn::Module& module() const override { return net_; }
-  Tensors Forward(const Tensors& inputs, const ForwardOptions&) const override {
+  Tensors Forward(const Tensors& inputs, const ForwardOptions& options) const override {
     auto [logits, attention] = net_(Required(inputs, "input_ids"));
     Tensors outputs{{"logits", logits}, {"attention", attention}};
-    if (Tensor labels = Given(inputs, "labels")) outputs["loss"] = cross_entropy(logits, labels);
+    if (Tensor labels = Given(inputs, "labels"))
+      outputs["loss"] = cross_entropy(logits, labels, -100, options.label_smoothing);
     return outputs;
   }
   std::vector<TensorSpec> Inputs(int64_t batch, int64_t length) const override {

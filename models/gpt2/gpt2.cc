@@ -23,8 +23,8 @@ class GPT2Model : public Model {
         classifies ? net_.classify(states.final_norm, mask) : net_.head(states.final_norm);
     Tensors outputs{{"logits", logits}};
     if (Tensor labels = Given(inputs, "labels"))
-      outputs["loss"] = classifies ? cross_entropy(logits, labels)
-                                   : cross_entropy(logits.flatten(0, 1), labels.flatten());
+      outputs["loss"] = cross_entropy(classifies ? logits : logits.flatten(0, 1), labels.flatten(),
+                                      -100, options.label_smoothing);
     auto add = [&](const std::string& name, const std::vector<Tensor>& tensors) {
       for (size_t i = 0; i < tensors.size(); ++i) outputs[absl::StrCat(name, i)] = tensors[i];
     };
