@@ -352,6 +352,7 @@ class Fuser {
       if (failed(CheckMergedMask(mask.literal.condition))) return llvm::failure();
       Value condition = MaskToHeads(PeelBroadcasts(mask.literal.condition));
       ArrayRef<int64_t> shape = ShapeOf(condition);
+      if (shape[3] != keys_) return Refuse("the mask hides whole rows, whatever the key");
       if (shape[1] == 1 && shape[2] == 1) {
         if (!mask.literal.positive) condition = e_.Not(condition);
         condition = e_.Broadcast(e_.Reshape(condition, {shape[0], shape[3]}), {lead_[0], keys_});
