@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   llvm::cl::alias timing("timing", llvm::cl::desc("--mlir-timing"),
                          llvm::cl::aliasopt(*options["mlir-timing"]));
   mlir::registerTransformsPasses();
-#include "register_passes.inc"
+  trama::registerTramaPasses();
   mlir::DialectRegistry registry;
   trama::RegisterDialects(registry);
   auto [input_name, output_name] =
