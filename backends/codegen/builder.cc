@@ -179,7 +179,8 @@ Value Builder::View(Value memref, ArrayRef<int64_t> shape, int64_t offset) {
 
 Value Builder::Flat(Value memref) {
   auto type = mlir::cast<mlir::MemRefType>(memref.getType());
-  return View(memref, {type.getNumElements()});
+  // A view's offset counts from the buffer's start, so that of a part of a buffer is to be kept.
+  return View(memref, {type.getNumElements()}, type.getStridesAndOffset().second);
 }
 
 void Builder::For(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body) {

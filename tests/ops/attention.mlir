@@ -3,6 +3,7 @@
 // RUN: trama-opt %t/accepts.mlir --canonicalize | FileCheck %t/accepts.mlir
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
+// RUN: trama-opt %t/values.mlir --run-main=cpu
 // RUN: trama-opt %t/values.mlir --canonicalize --run-main=reference
 // RUN: trama-opt %t/values.mlir --trama-decompose --run-main=reference
 // RUN: trama-opt %t/gradient.mlir --trama-autodiff --cse | FileCheck %t/gradient.mlir

@@ -3,6 +3,7 @@
 // RUN: trama-opt %t/accepts.mlir --canonicalize | FileCheck %t/accepts.mlir
 // RUN: trama-opt %t/rejects.mlir --split-input-file --verify-diagnostics
 // RUN: trama-opt %t/values.mlir --run-main=reference
+// RUN: trama-opt %t/values.mlir --run-main=cpu
 // RUN: trama-opt %t/outlined.mlir --trama-outline-kernels --run-main=reference | FileCheck %t/outlined.mlir
 // RUN: not trama-opt %t/off.mlir --run-main=reference 2>&1 | FileCheck %t/off.mlir
 // RUN: not trama-opt %t/off.mlir --run-main=nothing 2>&1 | FileCheck %t/off.mlir --check-prefix=BACKEND
