@@ -121,6 +121,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
     program.optimizer = options.optimizer;
     program.trainable = options.trainable;
     program.training = true;
+    program.options.label_smoothing = options.label_smoothing;
   }
   if (data.validation)
     trainer->evaluator_ =

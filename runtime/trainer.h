@@ -27,6 +27,7 @@ struct TrainOptions {
   Schedule schedule;                   // total_steps is set by the trainer
   std::vector<std::string> trainable;  // parameters that are trained; empty: all
   uint64_t seed = 0;                   // dropout's
+  double label_smoothing = 0;          // of the training loss, not of evaluations
   int64_t eval_every = 0;              // updates between evaluations; 0: at the end only
   int64_t early_stopping = 0;          // evaluations without a better one before it stops; 0: never
   int64_t checkpoint_every = 0;        // updates; 0: at the end only

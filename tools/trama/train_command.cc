@@ -140,7 +140,6 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   if (flags.Given("dropout"))
     for (const char* key : {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"})
       fit(key, flags.Double("dropout"));
-  if (flags.Given("label_smoothing")) fit("label_smoothing", flags.Double("label_smoothing"));
   return NewModel(name, config, seed);
 }
 
@@ -162,6 +161,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.batch.grad_accumulation = flags.Int("grad_accumulation");
   options.batch.shuffle = flags.Bool("shuffle");
   options.seed = options.batch.seed = static_cast<uint64_t>(flags.Int("seed"));
+  options.label_smoothing = flags.Double("label_smoothing");
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
@@ -235,7 +235,7 @@ TRAMA_COMMAND((Command{
          {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere"},
          {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none"},
          {"dropout", FlagKind::kDouble, "0", "of a new model"},
-         {"label_smoothing", FlagKind::kDouble, "0", "of a new model"},
+         {"label_smoothing", FlagKind::kDouble, "0", "of the training loss"},
          {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
          {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
          {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
