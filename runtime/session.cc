@@ -117,7 +117,8 @@ absl::Status Session::Write(const Slot& slot, const HostTensor& tensor) {
 }
 
 absl::Status Session::Read(const Slot& slot, HostTensor* tensor) const {
-  if (tensor->dtype != slot.dtype || tensor->shape != slot.shape)
+  if (tensor->dtype != slot.dtype || tensor->shape != slot.shape ||
+      tensor->bytes.size() != slot.bytes)  // a fresh HostTensor is a scalar without bytes
     *tensor = HostTensor(slot.dtype, slot.shape);
   if (slot.mapped) {
     std::memcpy(tensor->bytes.data(), slot.mapped, slot.bytes);
