@@ -162,7 +162,11 @@ void Executable::Unload() {
 absl::Status Executable::Run(uint32_t program, absl::Span<const Buffer> blocks) {
   absl::InlinedVector<TramaBuffer*, 8> handles;
   for (const Buffer& block : blocks) handles.push_back(block.handle());
-  return device_->plugin.Take(device_->api().run(handle_, program, handles.data(), handles.size()));
+  return Run(program, handles);
+}
+
+absl::Status Executable::Run(uint32_t program, absl::Span<TramaBuffer* const> blocks) {
+  return device_->plugin.Take(device_->api().run(handle_, program, blocks.data(), blocks.size()));
 }
 
 std::string Executable::Statistics() const {

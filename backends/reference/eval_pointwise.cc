@@ -119,6 +119,7 @@ void Cast(Inputs<CastOp> in, Results out) {
     else
       y.integer[i] = y.dtype == DType::kBool ? x.integer[i] != 0 : x.integer[i];
   }
+  y.Round(/*keep_double=*/false);  // which is what a cast is for
 }
 
 double Gelu(double x, bool with_tanh) {

@@ -65,7 +65,7 @@ class Frame {
 
     TRAMA_ASSIGN_OR_RETURN(std::vector<Tensor> results, Compute(op, operands));
     for (auto [value, tensor] : llvm::zip(op.getResults(), results)) {
-      tensor.Round(options_.float64);
+      tensor.Round(options_.float64 || options_.round_results_only);
       values_[value] = std::move(tensor);
     }
     return absl::OkStatus();
@@ -181,7 +181,10 @@ absl::StatusOr<std::vector<HostTensor>> Evaluate(mlir::func::FuncOp function,
   TRAMA_ASSIGN_OR_RETURN(std::vector<Tensor> results,
                          Frame(options).Run(function.front(), std::move(arguments)));
   std::vector<HostTensor> host;
-  for (const Tensor& result : results) host.push_back(result.ToHost(options.float64));
+  for (Tensor& result : results) {
+    result.Round(options.float64);
+    host.push_back(result.ToHost(options.float64));
+  }
   return host;
 }
 

@@ -126,5 +126,17 @@ TEST_F(InterpreterTest, RandomNumbersDependOnTheGlobalExample) {
   for (double u : Values(all[0])) EXPECT_TRUE(u >= 0 && u < 1) << u;
 }
 
+TEST_F(InterpreterTest, AttentionRowWithoutKeysIsZero) {
+  ASSERT_OK_AND_ASSIGN(
+      const auto y,
+      Run(R"(func.func @main(%q: tensor<1x1x2x1xf32>, %m: tensor<1x2xi1>) -> tensor<1x1x2x1xf32> {
+        %y, %lse = trama.attention %q, %q, %q key_mask %m : tensor<1x2xi1> scale = 1.0 causal
+          : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+        return %y : tensor<1x1x2x1xf32> })",
+          {HostTensor::F32({1, 1, 2, 1}, {4, 5}),
+           HostTensor::Of<uint8_t>(DType::kBool, {1, 2}, {0, 1})}));
+  EXPECT_THAT(Values(y[0]), ElementsAre(0, 5));
+}
+
 }  // namespace
 }  // namespace trama::reference
