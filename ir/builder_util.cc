@@ -97,8 +97,6 @@ Value Emitter::Matmul(Value l, Value r, bool transpose_l, bool transpose_r) cons
   return MatmulOp::create(b_, loc_, l, r, transpose_l, transpose_r);
 }
 
-llvm::SmallVector<int64_t> Range(int64_t n) {
-  return llvm::to_vector(llvm::seq<int64_t>(0, n));
-}
+llvm::SmallVector<int64_t> Range(int64_t n) { return llvm::to_vector(llvm::seq<int64_t>(0, n)); }
 
 }  // namespace trama

@@ -8,6 +8,10 @@ std::string ShapeString(llvm::ArrayRef<int64_t> shape) {
   return ToString({shape.data(), shape.size()});
 }
 
+bool AreTensors(mlir::ValueRange values) {
+  return llvm::all_of(values.getTypes(), llvm::IsaPred<mlir::RankedTensorType>);
+}
+
 std::optional<llvm::SmallVector<int64_t>> BroadcastShapes(
     llvm::ArrayRef<llvm::ArrayRef<int64_t>> shapes) {
   Shape result;

@@ -28,6 +28,10 @@ std::optional<llvm::SmallVector<int64_t>> BroadcastShapes(
 llvm::SmallVector<int64_t> ReducedShape(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> dims,
                                         bool keepdim);
 
+// Whether all are ranked tensors. The parser checks single operands before types are inferred, but
+// neither optional nor variadic ones.
+bool AreTensors(mlir::ValueRange values);
+
 // The result type of pointwise ops: the broadcast of the operands' shapes, with `element`.
 template <typename Op>
 llvm::LogicalResult InferBroadcast(std::optional<mlir::Location> loc, mlir::ValueRange operands,

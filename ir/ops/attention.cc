@@ -15,6 +15,7 @@ namespace {
 // The shapes of the operands that attention and attention_grad share.
 template <typename Op>
 LogicalResult CheckAttention(std::optional<mlir::Location> loc, typename Op::Adaptor adaptor) {
+  if (!AreTensors(adaptor.getOperands())) return InferError<Op>(loc, "operands must be tensors");
   auto q = TypeOf(adaptor.getQ()), k = TypeOf(adaptor.getK()), v = TypeOf(adaptor.getV());
   if (q.getRank() != 4 || k.getRank() != 4 || v.getRank() != 4 ||
       k.getShape().take_front(2) != q.getShape().take_front(2) ||

@@ -36,7 +36,8 @@ LogicalResult SquareSumOp::inferReturnTypes(mlir::MLIRContext*, std::optional<ml
                                             Adaptor adaptor,
                                             llvm::SmallVectorImpl<mlir::Type>& results) {
   mlir::ValueRange xs = adaptor.getXs();
-  if (xs.empty()) return InferError<SquareSumOp>(loc, "needs an operand");
+  if (xs.empty() || !AreTensors(xs))
+    return InferError<SquareSumOp>(loc, "needs one tensor at least, and nothing else");
   for (Value x : xs)
     if (ElementOf(x) != ElementOf(xs.front()))
       return InferError<SquareSumOp>(loc, "element types differ: ", xs.front().getType(), ", ",

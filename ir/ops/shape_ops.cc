@@ -30,9 +30,10 @@ LogicalResult CheckBox(Op op, RankedTensorType whole, RankedTensorType box) {
     return op.emitOpError("needs one start, stride and size for each of ")
            << rank << " dimensions (C1)";
   for (size_t i = 0; i < rank; ++i) {
-    const int64_t size = box.getDimSize(i);
-    const int64_t last = size == 0 ? starts[i] : starts[i] + (size - 1) * strides[i] + 1;
-    if (strides[i] < 1 || starts[i] < 0 || last > whole.getDimSize(i))
+    const int64_t size = box.getDimSize(i), room = whole.getDimSize(i) - starts[i];
+    const bool inside = strides[i] >= 1 && starts[i] >= 0 && room >= 0 &&
+                        (size == 0 || (room > 0 && size - 1 <= (room - 1) / strides[i]));
+    if (!inside)
       return op.emitOpError("start ") << starts[i] << ", stride " << strides[i] << ", size " << size
                                       << " leave dim " << i << " of " << whole << " (C2)";
   }
@@ -133,10 +134,11 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
   if (getX().getType() == getType()) return getX();
   if (auto inner = getX().getDefiningOp<SliceOp>()) {
     SmallVector<int64_t> starts, strides;
-    for (auto [start, stride, inner_start, inner_stride] :
-         llvm::zip_equal(getStarts(), getStrides(), inner.getStarts(), inner.getStrides())) {
+    for (auto [start, stride, inner_start, inner_stride, size] :
+         llvm::zip_equal(getStarts(), getStrides(), inner.getStarts(), inner.getStrides(),
+                         getType().getShape())) {
       starts.push_back(inner_start + start * inner_stride);
-      strides.push_back(stride * inner_stride);
+      strides.push_back(size <= 1 ? 1 : stride * inner_stride);  // one element takes no step
     }
     setStarts(starts);
     setStrides(strides);
@@ -162,7 +164,8 @@ LogicalResult ConcatOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
                                          Adaptor adaptor,
                                          llvm::SmallVectorImpl<mlir::Type>& results) {
   mlir::ValueRange xs = adaptor.getXs();
-  if (xs.empty()) return InferError<ConcatOp>(loc, "needs an operand (C1)");
+  if (xs.empty() || !AreTensors(xs))
+    return InferError<ConcatOp>(loc, "needs one tensor at least, and nothing else (C1)");
   auto first = TypeOf(xs.front());
   const int64_t dim = adaptor.getDim();
   if (failed(CheckDim<ConcatOp>(loc, dim, first))) return llvm::failure();

@@ -50,6 +50,14 @@ func.func @position(%q: tensor<2x3x4x8xf32>, %p: tensor<4xi32>) {
 
 // -----
 
+func.func @scalar_mask(%q: tensor<2x3x4x8xf32>, %m: i1) {
+  // expected-error@+1 {{'trama.attention' op operands must be tensors}}
+  %y, %lse = trama.attention %q, %q, %q key_mask %m : i1 scale = 1.0 : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>
+  return
+}
+
+// -----
+
 func.func @dropout(%q: tensor<2x3x4x8xf32>) {
   // expected-error@+1 {{'trama.attention' op dropout_p = 1.000000e-01 needs rng}}
   %y, %lse = trama.attention %q, %q, %q scale = 1.0 {dropout_p = 1.0e-01 : f64} : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>

@@ -34,6 +34,14 @@ func.func @lr(%p: tensor<2x3xf32>, %s: tensor<1xf32>, %a: tensor<i1>) {
 
 // -----
 
+func.func @numbers(%s: f32) {
+  // expected-error@+1 {{'trama.square_sum' op needs one tensor at least, and nothing else}}
+  %0 = trama.square_sum %s : f32
+  return
+}
+
+// -----
+
 func.func @types(%p: tensor<2x3xf32>, %s: tensor<f64>) {
   // expected-error@+1 {{'trama.square_sum' op element types differ: 'tensor<2x3xf32>', 'tensor<f64>'}}
   %0 = trama.square_sum %p, %s : tensor<2x3xf32>, tensor<f64>

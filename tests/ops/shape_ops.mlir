@@ -113,6 +113,22 @@ func.func @slice_backwards(%x: tensor<5xf32>) {
 
 // -----
 
+func.func @slice_far(%x: tensor<5xf32>) {
+  // expected-error@+1 {{'trama.slice' op start 1, stride 9223372036854775807, size 3 leave dim 0 of 'tensor<5xf32>' (C2)}}
+  %y = trama.slice %x starts = [1] strides = [9223372036854775807] : tensor<5xf32> -> tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @slice_farther(%x: tensor<5xf32>) {
+  // expected-error@+1 {{'trama.slice' op start 9223372036854775807, stride 1, size 3 leave dim 0 of 'tensor<5xf32>' (C2)}}
+  %y = trama.slice %x starts = [9223372036854775807] strides = [1] : tensor<5xf32> -> tensor<3xf32>
+  return
+}
+
+// -----
+
 func.func @slice_rank(%x: tensor<5x2xf32>) {
   // expected-error@+1 {{'trama.slice' op needs one start, stride and size for each of 2 dimensions (C1)}}
   %y = trama.slice %x starts = [0] strides = [1] : tensor<5x2xf32> -> tensor<5x2xf32>
@@ -132,6 +148,14 @@ func.func @pad_outside(%x: tensor<3xf32>) {
 func.func @concat_sizes(%x: tensor<2x3xf32>, %z: tensor<3x3xf32>) {
   // expected-error@+1 {{'trama.concat' op cannot join 'tensor<3x3xf32>' to 'tensor<2x3xf32>' along dim 1 (C1)}}
   %y = trama.concat %x, %z dim = 1 : tensor<2x3xf32>, tensor<3x3xf32>
+  return
+}
+
+// -----
+
+func.func @concat_numbers(%x: f32) {
+  // expected-error@+1 {{'trama.concat' op needs one tensor at least, and nothing else (C1)}}
+  %y = trama.concat %x, %x dim = 0 : f32, f32
   return
 }
 
