@@ -274,13 +274,13 @@ void Epilogue::Emit(Builder& b, ArrayRef<Value> buffers, ValueRange at, Value ac
                live);
 }
 
-void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses) {
-  for (size_t d = sizes.size() - 1; d-- > 0;) {
+void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses, size_t kept) {
+  for (size_t d = sizes.size() - kept; d-- > 0;) {
     const size_t inner = d + 1;
     if (sizes.size() <= 2) break;
     const bool alone = sizes[d] == 1;
     if (!alone) {
-      if (inner == sizes.size() - 1) continue;
+      if (inner == sizes.size() - kept) continue;
       const bool merges = llvm::all_of(accesses, [&](const Access* access) {
         return access->strides[d] == access->strides[inner] * sizes[inner] || sizes[inner] == 1;
       });

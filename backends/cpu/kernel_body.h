@@ -100,8 +100,8 @@ class Epilogue {
   bool transcendental_ = false;
 };
 
-// Merges neighbouring dimensions of `sizes` (the last one excepted) where every access allows it,
-// and drops those of size 1; at least two dimensions stay.
-void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses);
+// Merges neighbouring dimensions of `sizes` (the last `kept` excepted) where every access allows
+// it, and drops those of size 1; at least two dimensions stay.
+void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses, size_t kept = 1);
 
 }  // namespace trama::cpu

@@ -31,7 +31,11 @@ SmallVector<Access*> Product::Accesses() {
 }
 
 void Normalize(Product& p) {
-  MergeDimensions(p.sizes, p.Accesses());
+  // The right operand is the same for all rows: a batch of right operands may not become rows, not
+  // even where each has one row.
+  const bool shared =
+      llvm::all_of(llvm::drop_end(p.right.strides, 2), [](int64_t stride) { return stride == 0; });
+  MergeDimensions(p.sizes, p.Accesses(), shared ? 1 : 2);
   const size_t rank = p.sizes.size(), row = rank - 2, column = rank - 1;
   SmallVector<Access*> outputs = p.epilogue.Accesses();
   const Access& first = *outputs.front();

@@ -101,6 +101,12 @@ func.func @main() {
   %y15 = trama.matmul %c13, %c14 : tensor<2x1x2x3xf32>, tensor<3x3x2xf32>
   %c16 = trama.constant dense<[[[[-2.0, -1.25], [9.0, -2.0]], [[2.0, 1.25], [-9.0, 2.0]], [[-6.0, -3.75], [27.0, -6.0]]], [[[-4.0, -2.5], [18.0, -4.0]], [[4.0, 2.5], [-18.0, 4.0]], [[-12.0, -7.5], [54.0, -12.0]]]]> : tensor<2x3x2x2xf32>
   trama.check_close %y15, %c16 : tensor<2x3x2x2xf32>, tensor<2x3x2x2xf32>
+  // A batch of products of one row each.
+  %c17 = trama.constant dense<[[[1.0, 2.0]], [[3.0, -1.0]], [[0.5, 4.0]]]> : tensor<3x1x2xf32>
+  %c18 = trama.constant dense<[[[2.0, 1.0]], [[1.0, -2.0]], [[4.0, 0.5]]]> : tensor<3x1x2xf32>
+  %y19 = trama.matmul %c17, %c18 transposed : tensor<3x1x2xf32>, tensor<3x1x2xf32>
+  %c20 = trama.constant dense<[[[4.0]], [[5.0]], [[4.0]]]> : tensor<3x1x1xf32>
+  trama.check_close %y19, %c20 : tensor<3x1x1xf32>, tensor<3x1x1xf32>
   return
 }
 
