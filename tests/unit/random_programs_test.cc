@@ -3,11 +3,15 @@
 #include <cstdlib>
 
 #include "absl/strings/numbers.h"
+#include "backends/reference/interpreter.h"
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/passes.h"
+#include "passes/pipelines.h"
+#include "tests/program_on_device.h"
 #include "tests/program_values.h"
 #include "tests/random_program.h"
 
@@ -29,7 +33,7 @@ std::string Print(mlir::ModuleOp module) {
 struct NamedPass {
   const char* name;
   const char* makes;  // the op it is there for; "" for none
-  std::unique_ptr<mlir::Pass> (*create)();
+  void (*add)(mlir::OpPassManager& pm);
 };
 
 int64_t CountOf(mlir::ModuleOp module, llvm::StringRef op_name) {
@@ -38,25 +42,42 @@ int64_t CountOf(mlir::ModuleOp module, llvm::StringRef op_name) {
   return count;
 }
 
-std::unique_ptr<mlir::Pass> FuseSmallHead() {
-  FuseHeadOptions options;
-  options.vocabulary = 2;
-  return createFuseHead(options);
-}
-std::unique_ptr<mlir::Pass> DecomposeAll() { return createDecompose(); }
-
 // In the order of the pipeline, so that each sees what the ones before it made.
 const NamedPass kPasses[] = {
-    {"raise-softmax", "softmax", [] { return createRaiseSoftmax(); }},
-    {"raise-layer-norm", "layer_norm", [] { return createRaiseLayerNorm(); }},
-    {"raise-gelu", "gelu", [] { return createRaiseGelu(); }},
-    {"raise-cross-entropy", "cross_entropy", [] { return createRaiseCrossEntropy(); }},
-    {"fuse-attention", "attention", [] { return createFuseAttention(); }},
-    {"fuse-linear", "linear", [] { return createFuseLinear(); }},
-    {"fuse-head", "linear_cross_entropy", FuseSmallHead},
-    {"simplify", "", [] { return createSimplify(); }},
-    {"decompose", "", DecomposeAll},
-    {"simplify", "", [] { return createSimplify(); }},
+    {"raise-softmax", "softmax", [](auto& pm) { pm.addPass(createRaiseSoftmax()); }},
+    {"raise-layer-norm", "layer_norm", [](auto& pm) { pm.addPass(createRaiseLayerNorm()); }},
+    {"raise-gelu", "gelu", [](auto& pm) { pm.addPass(createRaiseGelu()); }},
+    {"raise-cross-entropy", "cross_entropy",
+     [](auto& pm) { pm.addPass(createRaiseCrossEntropy()); }},
+    {"fuse-attention", "attention", [](auto& pm) { pm.addPass(createFuseAttention()); }},
+    {"fuse-linear", "linear", [](auto& pm) { pm.addPass(createFuseLinear()); }},
+    {"fuse-head", "linear_cross_entropy",
+     [](auto& pm) { pm.addPass(createFuseHead(FuseHeadOptions{.vocabulary = 2})); }},
+    {"simplify", "", [](auto& pm) { pm.addPass(createSimplify()); }},
+    {"decompose", "", [](auto& pm) { pm.addPass(createDecompose()); }},
+    {"simplify", "", [](auto& pm) { pm.addPass(createSimplify()); }},
+};
+
+// What a device without own kernels, with some and without code generation gets.
+const NamedPass kPipelines[] = {
+    {"model and kernels", "",
+     [](auto& pm) {
+       BuildModelPipeline(pm);
+       BuildKernelPipeline(pm, DeviceTarget());
+     }},
+    {"model and anchored kernels", "",
+     [](auto& pm) {
+       DeviceTarget target;
+       target.anchors = {"matmul", "linear", "attention", "softmax", "layer_norm"};
+       BuildModelPipeline(pm);
+       BuildKernelPipeline(pm, target);
+     }},
+    {"one kernel an op", "",
+     [](auto& pm) {
+       DeviceTarget target;
+       target.compiles_bodies = false;
+       BuildKernelPipeline(pm, target);
+     }},
 };
 
 // Empty, or what went wrong with the program of `seed` and in which pass.
@@ -75,7 +96,7 @@ std::string Check(mlir::MLIRContext& context, uint64_t seed, const RandomProgram
     const int64_t count = CountOf(target, pass.makes);
     const std::string text = Print(target);
     mlir::PassManager pm(&context);
-    pm.addPass(pass.create());
+    pass.add(pm);
     if (failed(pm.run(target))) return absl::StrCat(pass.name, " failed\n", text);
     if (before == mlir::OperationFingerPrint(target)) return "";
     if (made && CountOf(target, pass.makes) > count) ++(*made)[pass.makes];
@@ -85,10 +106,12 @@ std::string Check(mlir::MLIRContext& context, uint64_t seed, const RandomProgram
     if (difference.empty()) return "";
     return absl::StrCat(pass.name, ": ", difference, "\n", text, "becomes\n", Print(target));
   };
-  // One pass alone, on what the user wrote, and all of them in order.
-  const NamedPass& alone = kPasses[seed % std::size(kPasses)];
-  mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
-  if (std::string error = run(*copy, alone); !error.empty()) return error;
+  // One pass and one pipeline alone, on what the user wrote, and all passes in order.
+  for (const NamedPass& alone :
+       {kPasses[seed % std::size(kPasses)], kPipelines[seed % std::size(kPipelines)]}) {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
+    if (std::string error = run(*copy, alone); !error.empty()) return error;
+  }
   for (const NamedPass& pass : kPasses)
     if (std::string error = run(*module, pass); !error.empty()) return error;
   return "";
@@ -127,6 +150,68 @@ TEST(RandomProgramsTest, PassesLeaveTheResultUnchanged) {
     std::cout << pass.name << " made trama." << pass.makes << " in " << made[pass.makes] << " of "
               << count << " programs\n";
     if (count >= 1000) EXPECT_GT(made[pass.makes], count / 50) << pass.name;
+  }
+}
+
+// Empty, or how the cpu backend's results differ.
+std::string CheckOnCpu(Device& device, uint64_t seed, mlir::ModuleOp module) {
+  auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
+  std::vector<HostTensor> inputs = RandomInputs(main, seed);
+  for (HostTensor& input : inputs)
+    if (input.dtype == DType::kF64) input = input.Cast(DType::kF32);
+  auto want = ValuesOf(main, inputs);
+  auto rounded = reference::Evaluate(main, inputs);
+  if (!want.ok() || !rounded.ok()) return "the reference fails";
+  // What rounding every op to float32 does to the result says how much of it is noise.
+  for (HostTensor& result : *rounded)
+    if (IsFloat(result.dtype)) result = result.Cast(DType::kF64);
+  double tolerance = 1e-5;
+  while (tolerance < 1 && !FirstDifference(*rounded, *want, tolerance / 4).empty()) tolerance *= 2;
+  const std::string text = Print(module);
+  auto got = RunOnDevice(device, module, inputs);
+  if (!got.ok()) return absl::StrCat(got.status().ToString(), "\n", text);
+  for (HostTensor& result : *got)
+    if (IsFloat(result.dtype)) result = result.Cast(DType::kF64);
+  const std::string difference = FirstDifference(*got, *want, tolerance);
+  return difference.empty() ? "" : absl::StrCat(difference, "\n", text, "becomes\n", Print(module));
+}
+
+std::string CheckOnCpu(Device& device, uint64_t seed, const RandomProgramOptions& options) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  LoadDialects(context);
+  return CheckOnCpu(device, seed, *RandomProgram(context, seed, options));
+}
+
+// TRAMA_PROGRAM=FILE: a program that a failure has printed, to make smaller by hand.
+TEST(RandomProgramsTest, GivenProgram) {
+  const char* file = std::getenv("TRAMA_PROGRAM");
+  if (!file) GTEST_SKIP() << "TRAMA_PROGRAM is not set";
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  LoadDialects(context);
+  auto module = mlir::parseSourceFile<mlir::ModuleOp>(file, &context);
+  ASSERT_TRUE(module) << file;
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("cpu"));
+  EXPECT_EQ(CheckOnCpu(device, FromEnvironment("TRAMA_RANDOM_SEED", 1), *module), "");
+}
+
+TEST(RandomProgramsTest, CpuAgreesWithReference) {
+  const int64_t count = FromEnvironment("TRAMA_RANDOM_PROGRAMS", 200);
+  const int64_t first = FromEnvironment("TRAMA_RANDOM_SEED", 1);
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("cpu"));
+  int failures = 0;
+  for (int64_t seed = first; seed < first + count && failures < 5; ++seed) {
+    RandomProgramOptions options = {.float32 = true, .steps = 2 + static_cast<int>(seed % 13)};
+    std::string error = CheckOnCpu(device, seed, options);
+    if (error.empty()) continue;
+    ++failures;
+    const int steps = options.steps;
+    for (options.steps = 1; options.steps < steps; ++options.steps) {
+      const std::string shorter = CheckOnCpu(device, seed, options);
+      if (shorter.empty()) continue;
+      error = shorter;
+      break;
+    }
+    ADD_FAILURE() << "TRAMA_RANDOM_SEED=" << seed << "\n" << error;
   }
 }
 
