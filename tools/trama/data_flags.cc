@@ -15,6 +15,10 @@ std::vector<std::string> Names(const Config& config, const char* key) {
   auto* names = std::get_if<std::vector<std::string>>(&it->second);
   return names ? *names : std::vector<std::string>();
 }
+
+std::string Text(const Config& config, const char* key) {
+  return config.String(key, "").value_or("");
+}
 }  // namespace
 
 std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
@@ -37,9 +41,9 @@ std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
 }
 
 absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
-                                       const std::string& name, bool training) {
+                                       const std::string& name, Purpose purpose) {
   DataOptions options;
-  options.training = training;
+  options.training = purpose == Purpose::kTrain;
   options.data = flags.String(flags.Given("input") ? "input" : "data");
   if (options.data.empty()) return UsageError("--data is missing: what to read");
   options.val_data = flags.String("val_data");
@@ -58,10 +62,11 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     options.features = absl::StrSplit(flags.String("features"), ',', absl::SkipEmpty());
 
   TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
-  Config config = model ? model->config : entry->defaults;
+  Config config = model ? model->config : entry->defaults, new_config;
+  for (const std::string& assignment : flags.Repeated("set"))
+    TRAMA_RETURN_IF_ERROR(new_config.SetFromText(assignment));
   if (!model)
-    for (const std::string& assignment : flags.Repeated("set"))
-      TRAMA_RETURN_IF_ERROR(config.SetFromText(assignment));
+    for (const auto& [key, value] : new_config.values()) config.Set(key, value);
   const bool next_token = entry->name == "char-transformer";
   options.labels = next_token ? WindowLabels::kNextToken : WindowLabels::kEveryToken;
   // A model that learns one token after each window sees them all.
@@ -71,22 +76,33 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
   }
   TRAMA_ASSIGN_OR_RETURN(const int64_t classes, config.Int("classes", 0));
-  options.classes = model || config.Has("classes") ? classes : 0;
+  options.classes = classes;
   if (model) {
     options.tokenizer = model->tokenizer;
+    // What a table was read by when the model was trained, where the user says nothing else.
+    if (options.target.empty() && purpose != Purpose::kPredict)
+      options.target = Text(config, "target");
+    if (!flags.Given("positive")) options.positive = Text(config, "positive");
+    if (!flags.Given("negative")) options.negative = Text(config, "negative");
     TRAMA_ASSIGN_OR_RETURN(options.vocab_size, config.Int("vocab_size", 0));
     if (options.features.empty()) options.features = Names(config, "feature_names");
     options.class_names = Names(config, "class_names");
-  } else if (options.positive.empty() && classes == 1 && !flags.Given("set")) {
-    // A new classifier gets as many classes as the target has values.
-    options.classes = 0;
+  } else if (options.positive.empty() && !new_config.Has("classes")) {
+    options.classes = 0;  // a new classifier gets as many classes as the target has values
   }
   return LoadData(options);
 }
 
-void RememberTable(const LoadedData& data, LoadedModel* model) {
-  if (!data.features.empty()) model->config.Set("feature_names", data.features);
-  if (!data.class_names.empty()) model->config.Set("class_names", data.class_names);
+void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model) {
+  if (data.features.empty()) return;
+  model->config.Set("feature_names", data.features);
+  model->config.Set("class_names", data.class_names);
+  for (const char* flag : {"target", "positive", "negative"})
+    if (flags.Given(flag)) model->config.Set(flag, flags.String(flag));
+}
+
+std::vector<std::string> ClassNames(const LoadedModel& model) {
+  return Names(model.config, "class_names");
 }
 
 absl::StatusOr<bool> MatchesWhole(const std::string& pattern, const std::string& text) {

@@ -15,14 +15,19 @@ namespace trama::cli {
 // --positive, --negative, --features, in front of `flags`.
 std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags);
 
-// The data for `model`, or for a new one of the family `name` where it is null: then the data comes
-// first and the model is fitted to it. `training` false reads everything in order, as validation.
-absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
-                                       const std::string& name, bool training = true);
+enum class Purpose { kTrain, kEvaluate, kPredict };
 
-// Keeps what the data's table was made of in the model's config (feature_names, class_names), so
-// that eval and predict read other tables the same way.
-void RememberTable(const LoadedData& data, LoadedModel* model);
+// The data for `model`, or for a new one of the family `name` where it is null: then the data comes
+// first and the model is fitted to it. All but kTrain read everything in order, as validation;
+// kPredict needs no labels.
+absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
+                                       const std::string& name, Purpose purpose);
+
+// Keeps what the data's table was made of in the model's config (feature_names, class_names,
+// target, positive, negative), so that eval and predict read other tables the same way.
+void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model);
+// The names of the classes of a model that was trained on a table; empty where it was not.
+std::vector<std::string> ClassNames(const LoadedModel& model);
 
 // Whether PCRE2's `pattern` matches the whole of `text`; an empty pattern matches nothing.
 // InvalidArgument for a wrong pattern.

@@ -16,7 +16,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
-                         LoadDataFor(flags, &model, model.entry->name, /*training=*/false));
+                         LoadDataFor(flags, &model, model.entry->name, Purpose::kEvaluate));
   Json result = Json::MakeObject();
   {
     std::vector<Program> programs;
@@ -36,7 +36,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     Json matrix = Json::EmptyArray();
     for (const std::vector<int64_t>& row : all.Confusion()) matrix.Append(Json::ArrayOf(row));
     result.Set("confusion_matrix", std::move(matrix));
-    if (!data.class_names.empty()) result.Set("classes", Json::ArrayOf(data.class_names));
+    if (const auto names = ClassNames(model); !names.empty())
+      result.Set("classes", Json::ArrayOf(names));
   }
   std::cout << result.Dump() << "\n";
   return 0;

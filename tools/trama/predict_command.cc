@@ -19,13 +19,14 @@ absl::StatusOr<int> Run(const Flags& flags) {
     return absl::FailedPreconditionError(
         absl::StrCat(flags.positional()[0], ": a ", model.entry->name, " is no classifier"));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
-                         LoadDataFor(flags, &model, model.entry->name, /*training=*/false));
+                         LoadDataFor(flags, &model, model.entry->name, Purpose::kPredict));
   TRAMA_ASSIGN_OR_RETURN(Classifications all, Classify(model, *data.validation, options));
+  const std::vector<std::string> names = ClassNames(model);
   for (size_t i = 0; i < all.labels.size(); ++i) {
     Json row = Json::MakeObject();
     const auto label = static_cast<size_t>(all.labels[i]);
-    if (label < data.class_names.size())
-      row.Set("label", data.class_names[label]);
+    if (label < names.size())
+      row.Set("label", names[label]);
     else
       row.Set("label", all.labels[i]);
     row.Set("probabilities", Json::ArrayOf(all.probabilities[i]));

@@ -176,15 +176,15 @@ absl::StatusOr<int> Run(const Flags& given) {
   LoadedData data;
   if (goes_on || IsDirectory(name)) {
     TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name));
-    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name));
+    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name, Purpose::kTrain));
     if (!goes_on) TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   } else {
-    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name));
+    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name, Purpose::kTrain));
     TRAMA_ASSIGN_OR_RETURN(model, ModelFor(flags, name, data));
     TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   }
   if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
-  RememberTable(data, &model);
+  RememberTable(flags, data, &model);
   TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, *model.model));
 
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,

@@ -1,0 +1,152 @@
+// Whatever a user gives, the command line answers with one line and writes nothing.
+#include <algorithm>
+#include <cstring>
+
+#include "base/status_matchers.h"
+#include "tests/e2e/run_trama.h"
+
+namespace trama {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using ::testing::StartsWith;
+using testing::Workplace;
+
+constexpr char kTable[] = "a,b,kind\n1,2,x\n2,1,y\n3,4,x\n4,3,y\n";
+
+class BadInput : public ::testing::Test {
+ protected:
+  // Runs, and expects `status` with one error line that has `message` in it and no new file.
+  void Expect(const std::vector<std::string>& arguments, int status, const std::string& message) {
+    const std::vector<std::string> before = place_.List();
+    const Outcome outcome = place_.Trama(arguments);
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    EXPECT_THAT(outcome.err, StartsWith("error: "));
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(place_.List(), before);
+  }
+  // A model directory to break.
+  void MakeModel(const std::string& name) {
+    const Outcome made = place_.Trama(
+        {"init", "gpt", "--set=n_layer=1", "--set=n_embd=16", "--set=n_head=2",
+         "--set=n_positions=8", "--set=vocab_size=256", "--tokenizer=bytes", "--out=" + name});
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+
+  Workplace place_;
+};
+
+TEST_F(BadInput, CommandLine) {
+  Expect({"trian"}, 2, "did you mean train?");
+  Expect({"train"}, 2, "MODEL|DIR is missing");
+  Expect({"models", "gpt"}, 2, "unexpected argument gpt");
+  Expect({"train", "gpt", "--dta=x"}, 2, "did you mean --data?");
+  Expect({"train", "gpt", "--steps=many"}, 2, "'many' is not an integer");
+  Expect({"train", "gpt", "--steps"}, 2, "--steps needs a value");
+  Expect({"generate", "m", "--temperature=warm", "--prompt=x"}, 2, "'warm' is not a number");
+  Expect({"run", "m", "--function=backward"}, 2, "'backward' is none of");
+}
+
+TEST_F(BadInput, ModelsAndBackends) {
+  place_.Write("t.csv", kTable);
+  Expect({"init", "gtp", "--out=m"}, 1, "did you mean gpt");
+  Expect({"init", "mlp", "--set=hiden=3", "--out=m"}, 1, "no config key 'hiden'");
+  Expect({"init", "mlp", "--set=hidden=-3", "--out=m"}, 1, "hidden");
+  Expect({"init", "mlp", "--set=hidden", "--out=m"}, 2, "is not key=value");
+  Expect({"train", "mlp", "--data=t.csv", "--target=kind", "--steps=1", "--out=m", "--backend=cqu"},
+         1, "cpu");
+  Expect({"train", "mlp", "--data=t.csv", "--target=kind", "--steps=1", "--out=m",
+          "--backend=check:cpu"},
+         1, "check");
+  Expect({"generate", "nowhere", "--prompt=x"}, 1, "nowhere: no such model directory");
+}
+
+TEST_F(BadInput, Data) {
+  place_.Write("t.csv", kTable);
+  place_.Write("empty.csv", "");
+  place_.Write("header.csv", "a,b,kind\n");
+  place_.Write("nan.csv", "a,b,kind\n1,2,x\n2,nan,y\n");
+  place_.Write("words.csv", "a,b,kind\n1,two,x\n2,1,y\n");
+  place_.Write("empty.txt", "");
+  place_.Write("short.txt", "abc");
+  place_.Write("broken.txt", "ab\xff\xfe cd");
+  const std::vector<std::string> table{"train", "mlp", "--target=kind", "--steps=1", "--out=m"};
+  auto with = [&](std::vector<std::string> arguments, const std::string& more) {
+    arguments.push_back(more);
+    return arguments;
+  };
+  Expect(with(table, "--data=nowhere.csv"), 1, "nowhere.csv");
+  Expect(with(table, "--data=empty.csv"), 1, "empty.csv");
+  Expect(with(table, "--data=header.csv"), 1, "header.csv");
+  Expect(with(table, "--data=nan.csv"), 1, "nan.csv:3");
+  Expect({"train", "mlp", "--target=kind", "--steps=1", "--out=m", "--features=a,b",
+          "--data=words.csv"},
+         1, "words.csv:2");
+  Expect({"train", "mlp", "--target=kinds", "--steps=1", "--out=m", "--data=t.csv"}, 1, "kind");
+  Expect({"train", "mlp", "--target=kind", "--steps=1", "--out=m"}, 2, "--data is missing");
+  const std::vector<std::string> text{"train", "gpt", "--steps=1", "--out=m", "--seq_len=8"};
+  Expect(with(text, "--data=empty.txt"), 1, "empty.txt");
+  Expect(with(text, "--data=short.txt"), 1, "short.txt");
+  Expect(with(text, "--data=broken.txt"), 1, "broken.txt");
+}
+
+TEST_F(BadInput, ModelFiles) {
+  MakeModel("m");
+  const std::string config = place_.Read("m/config.json");
+  const std::string weights = place_.Read("m/model.safetensors");
+  const std::vector<std::string> generate{"generate", "m", "--prompt=x", "--max_tokens=1"};
+  ASSERT_EQ(place_.Trama(generate).status, 0);
+
+  place_.Write("m/config.json", "{\"model_type\": \"gpt2\", \"n_layer\": \"two\"}");
+  Expect(generate, 1, "n_layer");
+  place_.Write("m/config.json", "{\"model_type\": ");
+  Expect(generate, 1, "config.json");
+  place_.Write("m/config.json", "{\"model_type\": \"no-such-model\"}");
+  Expect(generate, 1, "no-such-model");
+  place_.Write("m/config.json", config);
+
+  place_.Write("m/model.safetensors", weights.substr(0, weights.size() - 5));
+  Expect(generate, 1, "model.safetensors");
+  place_.Write("m/model.safetensors", weights.substr(0, 4));
+  Expect(generate, 1, "model.safetensors");
+  std::string lying = weights;
+  const uint64_t huge = uint64_t{1} << 62;
+  std::memcpy(lying.data(), &huge, sizeof(huge));
+  place_.Write("m/model.safetensors", lying);
+  Expect(generate, 1, "model.safetensors");
+  place_.Write("m/model.safetensors", "");
+  Expect(generate, 1, "model.safetensors");
+  place_.Write("m/model.safetensors", weights);
+
+  // Tensors that are not this model's, all of them named at once.
+  std::string other = config;
+  other.replace(other.find("\"n_embd\": 16"), 12, "\"n_embd\": 18");
+  place_.Write("m/config.json", other);
+  Expect(generate, 1, "wpe.weight is [8,16], not [8,18]");
+}
+
+TEST_F(BadInput, PromptsAndInputs) {
+  MakeModel("m");
+  place_.Write("wrong.safetensors", "not a header");
+  Expect({"generate", "m", "--max_tokens=1"}, 2, "--prompt");
+  Expect({"generate", "m", "--prompt=", "--max_tokens=1"}, 1, "prompt is empty");
+  Expect({"generate", "m", "--prompt_ids=1,9999", "--max_tokens=1"}, 1, "9999");
+  Expect({"generate", "m", "--prompt_ids=1,x", "--max_tokens=1"}, 2, "'x' is not an integer");
+  Expect({"run", "m", "--inputs=wrong.safetensors", "--outputs=o.safetensors"}, 1,
+         "wrong.safetensors");
+  Expect({"init", "gpt", "--out=m"}, 1, "--overwrite");
+}
+
+TEST_F(BadInput, DiskFull) {
+  place_.Write("t.csv", kTable);
+  const Outcome outcome = place_.Trama({"train", "mlp", "--data=t.csv", "--target=kind",
+                                        "--steps=2", "--metrics=/dev/full", "--out=m", "--quiet"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("/dev/full"));
+}
+
+}  // namespace
+}  // namespace trama

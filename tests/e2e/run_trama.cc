@@ -1,0 +1,95 @@
+#include "tests/e2e/run_trama.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/paths.h"
+
+namespace trama::testing {
+namespace fs = std::filesystem;
+namespace {
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+}  // namespace
+
+Workplace::Workplace() {
+  std::string pattern = (fs::temp_directory_path() / "trama-test-XXXXXX").string();
+  path_ = mkdtemp(pattern.data());
+}
+
+Workplace::~Workplace() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+void Workplace::Write(const std::string& name, const std::string& bytes) const {
+  std::error_code ignored;
+  fs::create_directories(fs::path(path_ + "/" + name).parent_path(), ignored);
+  std::ofstream(path_ + "/" + name, std::ios::binary) << bytes;
+}
+
+std::string Workplace::Read(const std::string& name) const { return ReadAll(path_ + "/" + name); }
+
+bool Workplace::Has(const std::string& name) const { return fs::exists(path_ + "/" + name); }
+
+std::vector<std::string> Workplace::List() const {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Outcome Workplace::Trama(const std::vector<std::string>& arguments, int kill_after_ms,
+                         int signal) const {
+  return Run("trama", arguments, kill_after_ms, signal);
+}
+
+Outcome Workplace::Run(const std::string& program, const std::vector<std::string>& arguments,
+                       int kill_after_ms, int signal) const {
+  // Output goes to files beside the folder, so that List() shows what the command wrote.
+  const std::string out = path_ + ".out", err = path_ + ".err";
+  const std::string file = std::string(TRAMA_BINARY_DIR) + "/bin/" + program;
+  std::vector<char*> argv{const_cast<char*>(file.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int out_fd = open(out.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    const int err_fd = open(err.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    dup2(out_fd, 1);
+    dup2(err_fd, 2);
+    if (chdir(path_.c_str()) != 0) _exit(126);
+    execv(file.c_str(), argv.data());
+    _exit(127);
+  }
+  if (kill_after_ms > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
+    kill(child, signal);
+  }
+  int wait_status = 0;
+  waitpid(child, &wait_status, 0);
+  Outcome outcome;
+  outcome.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+  outcome.out = ReadAll(out);
+  outcome.err = ReadAll(err);
+  unlink(out.c_str());
+  unlink(err.c_str());
+  return outcome;
+}
+
+}  // namespace trama::testing

@@ -1,0 +1,38 @@
+// Runs the command line as a user does, in a folder of its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace trama::testing {
+
+struct Outcome {
+  int status = -1;  // the exit status; 128 + N where signal N ended it
+  std::string out, err;
+};
+
+// A fresh empty folder that is removed with the object; commands run in it.
+class Workplace {
+ public:
+  Workplace();
+  ~Workplace();
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+  void Write(const std::string& name, const std::string& bytes) const;
+  std::string Read(const std::string& name) const;
+  bool Has(const std::string& name) const;
+  std::vector<std::string> List() const;  // names of everything in it, sorted
+
+  // `trama ARGUMENTS...`, the backend from TRAMA_BACKEND. `kill_after_ms` > 0 sends `signal` then.
+  Outcome Trama(const std::vector<std::string>& arguments, int kill_after_ms = 0,
+                int signal = 9) const;
+  // Any program of the build's bin folder.
+  Outcome Run(const std::string& program, const std::vector<std::string>& arguments,
+              int kill_after_ms = 0, int signal = 9) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace trama::testing

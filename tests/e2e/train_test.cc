@@ -1,0 +1,166 @@
+// Training as a user runs it: repeatable, interruptible, and learning what it should.
+#include <csignal>
+#include <cstdlib>
+
+#include "absl/strings/str_split.h"
+#include "base/status_matchers.h"
+#include "runtime/formats/json.h"
+#include "tests/e2e/run_trama.h"
+
+namespace trama {
+namespace {
+
+using testing::Outcome;
+using testing::Workplace;
+
+constexpr char kSentence[] = "ola mundo, como vai você?";
+
+std::vector<double> Losses(const Workplace& place, const std::string& file) {
+  std::vector<double> losses;
+  const std::string text = place.Read(file);
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    absl::StatusOr<Json> json = Json::Parse({line.data(), line.size()});
+    EXPECT_OK(json);
+    losses.push_back(json->Get<double>("loss").value_or(-1));
+  }
+  return losses;
+}
+
+TEST(Train, LearnsTheSentenceOfTheFirstCourseText) {
+  Workplace place;
+  place.Write("ola.txt", kSentence);
+  int learned = 0;
+  for (int seed = 0; seed < 3; ++seed) {
+    const std::string out = "m" + std::to_string(seed);
+    const Outcome trained =
+        place.Trama({"train", "char-transformer", "--data=ola.txt", "--batch_size=0",
+                     "--steps=1000", "--optimizer=adam", "--lr=0.01", "--quiet", "--out=" + out,
+                     "--seed=" + std::to_string(seed)});
+    ASSERT_EQ(trained.status, 0) << trained.err;
+    const Outcome said =
+        place.Trama({"generate", out, "--prompt=ola m", "--greedy", "--max_tokens=20"});
+    ASSERT_EQ(said.status, 0) << said.err;
+    learned += "ola m" + said.out == std::string(kSentence) + "\n";
+  }
+  EXPECT_GE(learned, 2);  // the starting weights decide; 7 of 10 seeds are asked for
+}
+
+TEST(Train, SameSeedSameBytesWhateverTheThreads) {
+  Workplace place;
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "uma frase curta, outra mais longa. ";
+  place.Write("text.txt", text);
+  const std::vector<std::string> common{"train",           "gpt",
+                                        "--data=text.txt", "--steps=5",
+                                        "--set=n_layer=2", "--set=n_embd=32",
+                                        "--set=n_head=2",  "--seq_len=16",
+                                        "--batch_size=4",  "--quiet",
+                                        "--seed=3"};
+  for (const char* threads : {"1", "2", "3"}) {
+    std::vector<std::string> arguments = common;
+    arguments.push_back(std::string("--threads=") + threads);
+    arguments.push_back(std::string("--out=m") + threads);
+    const Outcome outcome = place.Trama(arguments);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  EXPECT_EQ(place.Read("m1/model.safetensors"), place.Read("m2/model.safetensors"));
+  EXPECT_EQ(place.Read("m1/model.safetensors"), place.Read("m3/model.safetensors"));
+}
+
+// A run that is killed at any moment and resumed ends with the bytes of one that was not.
+TEST(Train, ResumesBitForBitAfterKill) {
+  Workplace place;
+  std::string text;
+  for (int i = 0; i < 80; ++i) text += "fios que se cruzam, " + std::to_string(i * i) + "; ";
+  place.Write("text.txt", text);
+  const std::vector<std::string> common{"train",
+                                        "gpt",
+                                        "--data=text.txt",
+                                        "--steps=60",
+                                        "--set=n_layer=1",
+                                        "--set=n_embd=32",
+                                        "--set=n_head=2",
+                                        "--seq_len=16",
+                                        "--batch_size=2",
+                                        "--quiet",
+                                        "--checkpoint_every=3",
+                                        "--grad_accumulation=2",
+                                        "--optimizer=adamw",
+                                        "--schedule=cosine",
+                                        "--warmup_steps=5",
+                                        "--clip_norm=1",
+                                        "--dropout=0.1"};
+  auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = common;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const Outcome whole = place.Trama(with({"--out=whole", "--metrics=whole.jsonl"}));
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  int kills = 0;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    const Outcome outcome = place.Trama(with({"--out=cut", "--resume", "--metrics=cut.jsonl"}),
+                                        attempt < 10 ? 60 + 37 * attempt : 0, SIGKILL);
+    if (outcome.status == 0) break;
+    ASSERT_EQ(outcome.status, 128 + SIGKILL) << outcome.err;
+    ++kills;
+  }
+  EXPECT_GE(kills, 1);
+  EXPECT_EQ(place.Read("cut/model.safetensors"), place.Read("whole/model.safetensors"));
+  EXPECT_EQ(Losses(place, "cut.jsonl"), Losses(place, "whole.jsonl"));
+}
+
+TEST(Train, ControlCWritesACheckpoint) {
+  Workplace place;
+  std::string text(4000, 'a');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i * i % 23);
+  place.Write("text.txt", text);
+  const std::vector<std::string> arguments{"train",           "gpt",
+                                           "--data=text.txt", "--steps=1000000",
+                                           "--set=n_layer=1", "--set=n_embd=16",
+                                           "--set=n_head=2",  "--seq_len=16",
+                                           "--batch_size=2",  "--quiet",
+                                           "--out=m"};
+  const Outcome outcome = place.Trama(arguments, 2000, SIGINT);
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_TRUE(place.Has("m/trama_checkpoint/manifest.json"));
+  EXPECT_EQ(place.Trama({"generate", "m", "--prompt=abc", "--max_tokens=3"}).status, 0);
+}
+
+TEST(Train, AccumulationEqualsTheLargeBatch) {
+  Workplace place;
+  std::string table = "a,b,kind\n";
+  for (int i = 0; i < 60; ++i)
+    table += std::to_string(i % 7 - 3) + "," + std::to_string(i % 5 - 2) + "," +
+             (i % 3 ? "x" : "y") + "\n";
+  place.Write("t.csv", table);
+  for (const auto& [out, batch, times] :
+       {std::tuple("large", "--batch_size=20", "--grad_accumulation=1"),
+        std::tuple("small", "--batch_size=5", "--grad_accumulation=4")}) {
+    const Outcome outcome =
+        place.Trama({"train", "mlp", "--data=t.csv", "--target=kind", "--positive=x", "--epochs=3",
+                     batch, times, "--optimizer=sgd", "--lr=0.1", "--quiet",
+                     std::string("--out=") + out, std::string("--metrics=") + out + ".jsonl"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  const std::vector<double> large = Losses(place, "large.jsonl"),
+                            small = Losses(place, "small.jsonl");
+  ASSERT_EQ(large.size(), small.size());
+  for (size_t i = 0; i < large.size(); ++i) EXPECT_NEAR(large[i], small[i], 1e-6);
+}
+
+// The data's values overflow the loss: the run stops at that step, names the op and keeps the
+// parameters that it had.
+TEST(Train, NamesTheOpThatIsNotFinite) {
+  Workplace place;
+  place.Write("t.csv", "a,kind\n1e38,x\n-1e38,y\n1e38,x\n");
+  const Outcome outcome =
+      place.Trama({"train", "mlp", "--data=t.csv", "--target=kind", "--positive=x", "--steps=3",
+                   "--batch_size=0", "--lr=1e10", "--optimizer=sgd", "--quiet", "--out=m"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("is not finite"));
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("first from"));
+}
+
+}  // namespace
+}  // namespace trama
