@@ -31,7 +31,9 @@ Program ProgramOf(const Model& model, ProgramKind kind, int64_t batch, int64_t l
   if (kind == ProgramKind::kDecode) program.cache_capacity = model.MaxLength();
   const bool wants_labels = kind != ProgramKind::kForward && kind != ProgramKind::kDecode;
   for (TensorSpec& spec : model.Inputs(batch, length))
-    if (spec.name != "labels" || wants_labels) program.inputs.push_back(std::move(spec));
+    if (kind == ProgramKind::kDecode ? spec.name == "input_ids"
+                                     : spec.name != "labels" || wants_labels)
+      program.inputs.push_back(std::move(spec));
   return program;
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/diagnose.h"
 
 #include <cmath>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -35,8 +36,17 @@ absl::StatusOr<std::string> FirstNonFinite(Session& session, uint32_t program) {
   }
   plan::Plan steps = plan;
   steps.clear_programs();
-  for (const plan::Dispatch& dispatch : whole.dispatches())
-    *steps.add_programs()->add_dispatches() = dispatch;
+  for (const plan::Dispatch& dispatch : whole.dispatches()) {
+    plan::Program& step = *steps.add_programs();
+    *step.add_dispatches() = dispatch;
+    // What a step reads is an input of it: a plan that reads what nothing wrote is refused.
+    std::set<std::pair<uint32_t, uint64_t>> ranges;
+    for (uint32_t operand : dispatch.operands()) {
+      const plan::Buffer& buffer = plan.buffers(static_cast<int>(operand));
+      if (ranges.emplace(buffer.block(), buffer.offset()).second)
+        step.add_inputs()->set_buffer(operand);
+    }
+  }
   TRAMA_ASSIGN_OR_RETURN(Executable executable, session.Load(steps));
   for (int i = 0; i < whole.dispatches_size(); ++i) {
     TRAMA_RETURN_IF_ERROR(session.RunOf(executable, static_cast<uint32_t>(i)));

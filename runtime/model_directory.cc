@@ -93,7 +93,7 @@ absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& 
   return tensors;
 }
 
-absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory) {
+absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights) {
   if (!IsDirectory(directory))
     return absl::NotFoundError(absl::StrCat(directory, ": no such model directory"));
   LoadedModel loaded;
@@ -110,7 +110,7 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory) {
   if (!model.ok())
     return absl::InvalidArgumentError(absl::StrCat(config_path, ": ", model.status().message()));
   loaded.model = *std::move(model);
-  if (!loaded.model->module().parameters().empty()) {
+  if (weights && !loaded.model->module().parameters().empty()) {
     TRAMA_ASSIGN_OR_RETURN(loaded.parameters, ReadParameters(*loaded.model, directory));
   }
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(directory);

@@ -31,7 +31,8 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
 // buffers (`attn.bias`, `attn.masked_bias`) are ignored, a tied head stored twice is checked and
 // left out, the bias of a classification head may be absent (0). One InvalidArgument lists every
 // tensor that is missing, extra or misshapen.
-absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory);
+// Without `weights` the parameters are left empty and their files unread.
+absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights = true);
 
 // A name of the zoo, or else a directory.
 absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,

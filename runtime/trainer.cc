@@ -150,7 +150,6 @@ absl::Status Trainer::PlanSteps() {
 }
 
 absl::Status Trainer::Resume() {
-  TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options_.out));
   if (!HasCheckpoint(options_.out)) return absl::OkStatus();  // starts afresh
   TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(options_.out));
   TRAMA_RETURN_IF_ERROR(session_->LoadState(checkpoint.parameters));

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "runtime/checkpoint.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/trainer.h"
@@ -171,11 +172,16 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.quiet = flags.Bool("quiet");
 
   // A run that goes on takes its model, tokenizer and all, from where it stopped.
-  const bool goes_on = options.resume && FileExists(JoinPath(out, "config.json"));
+  if (options.resume) TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(out));
+  const bool goes_on = options.resume && HasCheckpoint(out);
   LoadedModel model;
   LoadedData data;
   if (goes_on || IsDirectory(name)) {
-    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name));
+    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name, !goes_on));
+    if (goes_on) {
+      TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
+      model.parameters = std::move(checkpoint.parameters);
+    }
     TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name, Purpose::kTrain));
     if (!goes_on) TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   } else {
