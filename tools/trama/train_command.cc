@@ -144,7 +144,23 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   return NewModel(name, config, seed);
 }
 
+// While it lives, Ctrl-C asks for an end after the step that runs, or the first.
+class InterruptHandler {
+ public:
+  InterruptHandler() {
+    struct sigaction action = {};
+    action.sa_handler = Interrupt;
+    sigaction(SIGINT, &action, &before_);
+  }
+  ~InterruptHandler() { sigaction(SIGINT, &before_, nullptr); }
+
+ private:
+  struct sigaction before_ = {};
+};
+
 absl::StatusOr<int> Run(const Flags& given) {
+  interrupted = false;
+  InterruptHandler handler;
   Flags flags = given;
   TRAMA_RETURN_IF_ERROR(ReadConfigFile(flags));
   const std::string& name = flags.positional()[0];
@@ -200,12 +216,7 @@ absl::StatusOr<int> Run(const Flags& given) {
                                  model.entry->name, model.model->module().num_parameters(),
                                  trainer->total_steps(),
                                  static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
-  interrupted = false;
-  struct sigaction action = {}, before = {};
-  action.sa_handler = Interrupt;
-  sigaction(SIGINT, &action, &before);
   absl::StatusOr<TrainResult> result = trainer->Run(&interrupted);
-  sigaction(SIGINT, &before, nullptr);
   if (!result.ok()) return result.status();
   Json summary = Json::MakeObject();
   summary.Set("steps", result->step);
