@@ -46,11 +46,13 @@ MatmulOp WeightedBy(Value v, Operation* user) {
   return fits ? matmul : MatmulOp();
 }
 
-// v as a vector along the last dimension of size n, seen through broadcasts; null otherwise.
-Value AsBias(Value v, int64_t n) {
+// v as a vector along the last dimension of size n that all `rows` of the sum share, seen through
+// broadcasts; null otherwise. The only row of a batch is no such vector: it is a residual.
+Value AsBias(Value v, int64_t n, int64_t rows) {
   v = SkipBroadcasts(v);
   llvm::ArrayRef<int64_t> shape = ShapeOf(v);
-  return !shape.empty() && shape.back() == n && TypeOf(v).getNumElements() == n ? v : Value();
+  const bool vector = !shape.empty() && shape.back() == n && TypeOf(v).getNumElements() == n;
+  return vector && (rows > 1 || shape.size() == 1) ? v : Value();
 }
 
 struct FuseBias : OpRewritePattern<AddOp> {
@@ -60,7 +62,7 @@ struct FuseBias : OpRewritePattern<AddOp> {
       auto matmul = WeightedBy(add->getOperand(i), add);
       if (!matmul) continue;
       const int64_t n = ShapeOf(matmul.getY()).back();
-      Value bias = AsBias(add->getOperand(1 - i), n);
+      Value bias = AsBias(add->getOperand(1 - i), n, TypeOf(matmul.getY()).getNumElements() / n);
       if (!bias) continue;
       if (!matmul->hasOneUse()) {
         NotFused(add, kPass, "the product is used without the bias too");

@@ -54,6 +54,15 @@ func.func @differentiated(%x: tensor<3x4xf64>, %w: tensor<4x5xf64>, %b: tensor<5
 
 // ---- what stays
 
+// The residual of a step of one row has as many elements as a bias.
+// CHECK-LABEL: func.func @residual_of_one_row
+// CHECK-NOT: trama.linear
+func.func @residual_of_one_row(%x: tensor<1x1x4xf64>, %w: tensor<4x5xf64>, %r: tensor<1x1x5xf64>) -> tensor<1x1x5xf64> {
+  %p = trama.matmul %x, %w : tensor<1x1x4xf64>, tensor<4x5xf64>
+  %y = trama.add %r, %p : tensor<1x1x5xf64>, tensor<1x1x5xf64>
+  return %y : tensor<1x1x5xf64>
+}
+
 // CHECK-LABEL: func.func @residual
 // CHECK-NOT: trama.linear
 func.func @residual(%x: tensor<3x4xf64>, %w: tensor<4x5xf64>, %r: tensor<3x5xf64>) -> tensor<3x5xf64> {
