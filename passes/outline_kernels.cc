@@ -173,17 +173,21 @@ class Outliner {
   }
 
   void Dispatch(const KernelGroup& group, mlir::OpBuilder& b) {
-    const llvm::SetVector<Value> inputs = Inputs(group);
     const SmallVector<Operation*> body = Body(group);
+    SmallVector<Value> inputs = Inputs(group).takeVector();
     SmallVector<Value> results;
     for (Operation* op : body)
       if (group.ops.contains(op))
         for (Value result : op->getResults())
           if (needed_.contains(result)) results.push_back(result);
     if (results.empty()) return;
+    if (!compiles_bodies_) {  // the device reads no body: the kernel has the op's own signature
+      inputs.assign(body[0]->operand_begin(), body[0]->operand_end());
+      results.assign(body[0]->result_begin(), body[0]->result_end());
+    }
 
     mlir::OpBuilder detached(b.getContext());
-    auto type = b.getFunctionType(mlir::TypeRange(inputs.getArrayRef()),
+    auto type = b.getFunctionType(mlir::TypeRange(mlir::ValueRange(inputs)),
                                   mlir::TypeRange(mlir::ValueRange(results)));
     FuncOp kernel = FuncOp::create(detached, b.getUnknownLoc(), "kernel", type);
     kernel.setPrivate();
@@ -194,6 +198,7 @@ class Outliner {
     for (auto [input, argument] : llvm::zip_equal(inputs, entry->getArguments()))
       inside.map(input, argument);
     for (Operation* op : body) detached.clone(*op, inside);
+    if (!compiles_bodies_) entry->front().setOperands(entry->getArguments());
     SmallVector<Value> returned;
     for (Value result : results) returned.push_back(inside.lookup(result));
     mlir::func::ReturnOp::create(detached, b.getUnknownLoc(), returned);

@@ -119,7 +119,8 @@ void Cast(Inputs<CastOp> in, Results out) {
     else
       y.integer[i] = y.dtype == DType::kBool ? x.integer[i] != 0 : x.integer[i];
   }
-  y.Round(/*keep_double=*/false);  // which is what a cast is for
+  // To round to half the width is what such a cast is for, also where f32 stands for f64.
+  if (y.dtype == DType::kBF16 || y.dtype == DType::kF16) y.Round(/*keep_double=*/false);
 }
 
 double Gelu(double x, bool with_tanh) {

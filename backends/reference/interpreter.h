@@ -25,8 +25,9 @@ struct Mismatch {
 };
 
 struct EvaluateOptions {
-  bool float64 = false;  // no rounding between ops; float results come as f64
-  // Rounds the function's results and what a cast gives, nothing between: a kernel in registers.
+  bool float64 = false;  // no rounding but in casts to bf16 and f16; float results come as f64
+  // Rounds the function's results and casts to bf16 and f16, nothing between: a kernel in
+  // registers.
   bool round_results_only = false;
   // Composites go through their decomposition although the interpreter has loops for them.
   bool prefer_decomposition = false;
