@@ -11,20 +11,44 @@ class Trama_Pass<string flag, string op = "::mlir::ModuleOp"> : Pass<"trama-" # 
 // ---- raise: composites that the user wrote out
 def RaiseSoftmax : Trama_Pass<"raise-softmax"> {
   let summary = "exp(x)/sum(exp(x)), with or without the maximum subtracted, becomes trama.softmax";
+  let description = [{
+    Any axis, with keepdim, reshape or broadcast in between, as a quotient or a product with the
+    reciprocal; x - log(sum(exp(x))) and log(softmax(x)) become trama.log_softmax. The raised ops
+    subtract the maximum: where exp(x) overflowed they give the true value.
+  }];
 }
 def RaiseLayerNorm : Trama_Pass<"raise-layer-norm"> {
   let summary = "(x - mean) * rsqrt(var + eps) * w + b becomes trama.layer_norm";
+  let description = [{
+    Means as trama.mean or as sums; rsqrt, 1 / sqrt or a power; weight and bias in any order or
+    absent. The variance must be the biased one of the centered values: E[x^2] - E[x]^2 computes
+    something else in floating point and is refused.
+  }];
 }
 def RaiseGelu : Trama_Pass<"raise-gelu"> {
   let summary = "gelu written with erf or tanh becomes trama.gelu";
+  let description = [{
+    x/2 (1 + erf(x / sqrt 2)), its approximation with tanh, and x sigmoid(..), which is the same as
+    that: whatever is one of these as a polynomial around erf, tanh or sigmoid.
+  }];
 }
 def RaiseCrossEntropy : Trama_Pass<"raise-cross-entropy"> {
   let summary = "log-softmax and pick becomes trama.cross_entropy";
+  let description = [{
+    The pick is a gather or a sum with a one-hot mask; -log(softmax(x)[target]) counts too. Run after
+    raise-softmax. A mean that follows stays, signs cancel.
+  }];
 }
 
 // ---- fuse
 def FuseAttention : Trama_Pass<"fuse-attention"> {
   let summary = "matmul, scale, mask, softmax, dropout, matmul becomes trama.attention";
+  let description = [{
+    Sees primitives alone: a scale on queries, keys or scores; masks by select, by addition or of
+    bools; causal or not; key padding; dropout; heads by chunk, reshape and transpose. What is not a
+    causal or a key mask becomes `bias`, if no gradient of it is wanted. Rows that see no key give
+    zeros. Refused where scores or weights are used otherwise. Run after raise-softmax.
+  }];
 }
 def FuseLinear : Trama_Pass<"fuse-linear"> {
   let summary = "matmul + bias + activation becomes trama.linear; parallel linears of one input join";
@@ -37,6 +61,10 @@ def FuseLinear : Trama_Pass<"fuse-linear"> {
 }
 def FuseHead : Trama_Pass<"fuse-head"> {
   let summary = "a projection to the vocabulary and its cross entropy become one op";
+  let description = [{
+    Where the logits feed the cross entropy alone; views of rows in between move in front of the
+    projection.
+  }];
   let options = [Option<"vocabulary", "vocabulary", "int64_t", "4096",
                         "the smallest vocabulary that is worth it">];
 }
@@ -61,6 +89,11 @@ def DeriveDecode : Trama_Pass<"derive-decode"> {
 // ---- kernels and plan
 def Simplify : Trama_Pass<"simplify"> {
   let summary = "canonicalisation, constant folding, common subexpressions, dead code";
+  let description = [{
+    Beside the ops' own canonicalisations: sums of pads that lie side by side become a concat, sums
+    of broadcasts a product, factors merge, transposes meet, broadcasts and splat constants shrink to
+    what pointwise ops broadcast by themselves. Never makes a program larger.
+  }];
 }
 def Decompose : Trama_Pass<"decompose"> {
   let summary = "composites become simpler ops: all, or those not in `keep`";

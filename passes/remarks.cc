@@ -44,7 +44,7 @@ void NotFused(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& why)
 
 llvm::LogicalResult CollectRemarks(mlir::MLIRContext& context, std::vector<PassRemark>* remarks) {
   mlir::remark::RemarkCategories categories;
-  categories.all = "trama.*";
+  categories.missed = "trama.*";
   return mlir::remark::enableOptimizationRemarks(
       context, std::make_unique<Collector>(remarks),
       std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), categories);

@@ -150,8 +150,6 @@ struct SumOfBroadcast : OpRewritePattern<SumOp> {
         return rw.notifyMatchFailure(op, "a summed dimension is not repeated");
       count *= to[dim];
     }
-    Emitter e(rw, op.getLoc());
-    Value x = e.Mul(broadcast.getX(), count);
     // Of x's dimensions those go that are summed, all of size 1; what else was repeated stays so.
     SmallVector<int64_t> shape, repeated;
     for (int64_t i = 0; i < static_cast<int64_t>(to.size()); ++i) {
@@ -160,6 +158,10 @@ struct SumOfBroadcast : OpRewritePattern<SumOp> {
       shape.push_back(i < added || summed ? 1 : from[i - added]);
       repeated.push_back(summed ? 1 : to[i]);
     }
+    if (ArrayRef<int64_t>(shape) != from && shape != repeated)
+      return rw.notifyMatchFailure(op, "more ops than before");
+    Emitter e(rw, op.getLoc());
+    Value x = e.Mul(broadcast.getX(), count);
     rw.replaceOp(op, e.Broadcast(e.Reshape(x, shape), repeated));
     return mlir::success();
   }

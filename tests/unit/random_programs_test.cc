@@ -80,6 +80,32 @@ const NamedPass kPipelines[] = {
      }},
 };
 
+// How much there is to run. A whole power becomes products, which are cheaper.
+int64_t Weight(mlir::ModuleOp module) {
+  int64_t weight = 0;
+  module.walk([&](mlir::Operation* op) {
+    weight += mlir::isa<ConstantOp>(op) ? 0 : mlir::isa<PowOp>(op) ? 2 : 1;
+  });
+  return weight;
+}
+
+// Empty, or what is wrong with --trama-simplify on the program beside its values: it must give the
+// same program every time and one that is no larger.
+std::string CheckSimplify(mlir::MLIRContext& context, mlir::ModuleOp module) {
+  std::string texts[2];
+  for (std::string& text : texts) {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
+    mlir::PassManager pm(&context);
+    pm.addPass(createSimplify());
+    if (failed(pm.run(*copy))) return "simplify failed";
+    if (Weight(*copy) > Weight(module))
+      return absl::StrCat("simplify makes the program larger\n", Print(module), "becomes\n",
+                          Print(*copy));
+    text = Print(*copy);
+  }
+  return texts[0] == texts[1] ? "" : absl::StrCat("simplify differs\n", texts[0], texts[1]);
+}
+
 // Empty, or what went wrong with the program of `seed` and in which pass.
 std::string Check(mlir::MLIRContext& context, uint64_t seed, const RandomProgramOptions& options,
                   std::map<std::string, int>* made = nullptr) {
@@ -112,6 +138,7 @@ std::string Check(mlir::MLIRContext& context, uint64_t seed, const RandomProgram
     mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
     if (std::string error = run(*copy, alone); !error.empty()) return error;
   }
+  if (std::string error = CheckSimplify(context, *module); !error.empty()) return error;
   for (const NamedPass& pass : kPasses)
     if (std::string error = run(*module, pass); !error.empty()) return error;
   return "";
