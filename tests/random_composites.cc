@@ -53,7 +53,9 @@ void RandomSoftmax(RandomBuilder& r) {
   if (r.Pick(2) == 0) z = r.e.Sub(x, Repeated<ReduceMaxOp>(r, x, max_dim));
   Value exp = r.e.Exp(z);
   const int64_t sum_dim = r.Pick(6) == 0 ? r.Pick(ShapeOf(x).size()) : dim;
-  Value sum = Repeated<SumOp>(r, exp, sum_dim);
+  const bool other = r.Pick(8) == 0;  // the sum of something else
+  Value summed = other ? r.e.Exp(r.Input(ShapeOf(x), r.float_type)) : exp;
+  Value sum = Repeated<SumOp>(r, summed, sum_dim);
   if (log) {
     if (r.Pick(3) == 0) return r.Keep(r.e.Log(r.e.Div(exp, sum)), 100);
     return r.Keep(r.e.Sub(z, r.e.Log(sum)), 100);
