@@ -78,6 +78,7 @@ double FlopsOf(Operation* op) {
       .Case<SoftmaxOp, LogSoftmaxOp>(
           [](Operation* softmax) { return 4 * Elements(softmax->getResult(0)); })
       .Case([](LayerNormOp norm) { return 7 * Elements(norm.getY()); })
+      .Case([](LayerNormGradOp grad) { return 14 * Elements(grad.getX()); })
       .Case([](WeightedMeanOp mean) { return 3 * Elements(mean.getX()); })
       .Case<GeluOp, GeluGradOp>([](Operation* gelu) { return 8 * Elements(gelu->getResult(0)); })
       .Case([](DropoutOp dropout) { return 2 * Elements(dropout.getY()); })
@@ -105,8 +106,12 @@ double FlopsOf(mlir::func::FuncOp kernel) {
 
 Operation* MainOp(mlir::func::FuncOp kernel) {
   Operation* main = nullptr;
+  auto computes = [](Operation* op) {
+    return !mlir::isa<ConstantOp>(op) && !op->hasTrait<OpTrait::View>();
+  };
   for (Operation& op : kernel.front().without_terminator())
-    if (!main || FlopsOf(&op) >= FlopsOf(main)) main = &op;
+    if (!main || FlopsOf(&op) > FlopsOf(main) || (FlopsOf(&op) == FlopsOf(main) && computes(&op)))
+      main = &op;
   return main;
 }
 
@@ -117,14 +122,17 @@ std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
   auto position = [&](Value operand) {
     return mlir::cast<mlir::BlockArgument>(operand).getArgNumber();
   };
-  if (llvm::hasNItems(body.without_terminator(), 1) &&
-      !body.front().hasTrait<OpTrait::Pointwise>()) {
+  // A kernel of one op that updates state, and its constants.
+  Operation* main = MainOp(kernel);
+  if (mlir::isa_and_nonnull<AdamOp, SgdOp, CacheUpdateOp>(main) &&
+      llvm::all_of(body.without_terminator(),
+                   [&](Operation& op) { return &op == main || mlir::isa<ConstantOp>(op); })) {
     auto add = [&](Value result, Value operand) {
       for (auto [i, returned] : llvm::enumerate(terminator->getOperands()))
         if (returned == result && mlir::isa<mlir::BlockArgument>(operand))
           aliases.push_back({static_cast<unsigned>(i), position(operand)});
     };
-    llvm::TypeSwitch<Operation*>(&body.front())
+    llvm::TypeSwitch<Operation*>(main)
         .Case([&](AdamOp adam) {
           add(adam.getNewParam(), adam.getParam());
           add(adam.getNewM(), adam.getM());

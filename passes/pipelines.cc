@@ -121,7 +121,9 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   if (report) module.getContext()->setRemarkEngine(nullptr);  // it points into the report
   if (!passed)
     return absl::InvalidArgumentError(error.empty() ? "a pass failed without saying why" : error);
-  return EmitPlan(module, options);
+  TRAMA_ASSIGN_OR_RETURN(plan::Plan plan, EmitPlan(module, options));
+  TRAMA_RETURN_IF_ERROR(ValidatePlan(plan, options.device));
+  return plan;
 }
 
 }  // namespace trama

@@ -20,7 +20,7 @@ void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device);
 // bytes are missing where the device's memory does not hold the plan.
 absl::StatusOr<plan::Plan> EmitPlan(mlir::ModuleOp module, const CompileOptions& options);
 
-// All of the above, in place: `module` ends at level "kernels". An error names the op, its shapes
+// All of the above, in place, with the plan checked: `module` ends at level "kernels". An error names the op, its shapes
 // and the DSL's line. `report` may be null.
 absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& options,
                                    CompileReport* report = nullptr);

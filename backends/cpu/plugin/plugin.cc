@@ -214,6 +214,8 @@ class CpuDevice : public plugin::DeviceBase {
     const Machine& machine = engine_.jit->machine();
     std::vector<std::string> kinds = EmitterKinds();
     std::erase(kinds, "fused");
+    // Composites that the pointwise lowering has: they stay whole inside kernels.
+    kinds.insert(kinds.end(), {"gelu", "gelu_grad", "relu"});
     return absl::StrCat(R"({"device": )", JsonString(machine.cpu()), R"(, "kernels": "*,)",
                         absl::StrJoin(kinds, ","), R"(", "alignment": )", kAlignment,
                         R"(, "memory_bytes": )", memory, R"(, "threads": )", engine_.pool->size(),
