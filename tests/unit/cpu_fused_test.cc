@@ -361,5 +361,25 @@ TEST(CpuFusedTest, SpecialValues) {
   ASSERT_OK(kernel);
   (*kernel)->ExpectMatches({HostTensor::F32({n}, values)}, 0);
 }
+// The code for machines without AVX-512, which this one runs too.
+TEST(CpuFusedTest, OlderMachines) {
+#if defined(__x86_64__)
+  for (const char* cpu : {"x86-64", "x86-64-v2", "x86-64-v3"}) {
+    auto kernel = CpuKernel::Compile(
+        "fused",
+        R"(func.func @f(%a: tensor<7x37xf32>, %b: tensor<37xf32>, %m: tensor<7x37xi1>) -> (tensor<7x37xf32>, tensor<37xf32>, tensor<7x37xf32>) {
+      %0 = trama.gelu %a tanh : tensor<7x37xf32>
+      %1 = trama.add %0, %b : tensor<7x37xf32>, tensor<37xf32>
+      %2 = trama.softmax %1 dim = 1 : tensor<7x37xf32>
+      %3 = trama.sum %a dims = [0] : tensor<7x37xf32>
+      %4 = trama.select %m, %a, %1 : tensor<7x37xi1>, tensor<7x37xf32>, tensor<7x37xf32>
+      return %2, %3, %4 : tensor<7x37xf32>, tensor<37xf32>, tensor<7x37xf32>})",
+        2, cpu);
+    ASSERT_TRUE(kernel.ok()) << cpu << " " << kernel.status().ToString();
+    (*kernel)->ExpectMatches((*kernel)->RandomInputs(11), 1e-5);
+  }
+#endif
+}
+
 }  // namespace
 }  // namespace trama::cpu

@@ -42,7 +42,7 @@ inline HostTensor RandomTensor(mlir::RankedTensorType type, std::mt19937& random
 
 class CpuKernel {
  public:
-  // `threads` of the pool; no disk cache. cpu: LLVM's name, "" for the host.
+  // `threads` of the pool; no disk cache. cpu: an LLVM name, "" for this machine's. cpu: LLVM's name, "" for the host.
   static absl::StatusOr<std::unique_ptr<CpuKernel>> Compile(const std::string& kind,
                                                             const std::string& text,
                                                             int threads = 2,
