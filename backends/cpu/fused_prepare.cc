@@ -34,8 +34,10 @@ bool DecomposeOne(mlir::Block& block) {
 }
 
 void EraseDead(mlir::Block& block) {
-  for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator())))
-    if (op.use_empty()) op.erase();
+  SmallVector<Operation*> ops;
+  for (Operation& op : block.without_terminator()) ops.push_back(&op);
+  for (Operation* op : llvm::reverse(ops))
+    if (op->use_empty()) op->erase();
 }
 
 Value Reshape(mlir::OpBuilder& b, mlir::Location loc, Value x, ArrayRef<int64_t> shape) {
