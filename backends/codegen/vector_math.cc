@@ -16,21 +16,13 @@ Value Horner(Builder& b, Value x, std::initializer_list<double> coefficients) {
   }
   return sum;
 }
-
-// 2^n for an i32 n in [-127, 128).
-Value PowerOfTwo(Builder& b, Value n) {
-  Value bits = arith::ShLIOp::create(b, b.Add(n, 127), b.IntConstant(n.getType(), 23));
-  return b.Bitcast(bits, b.F32());
-}
 }  // namespace
 
-// x = n ln 2 + r with |r| <= ln(2)/2; a polynomial of degree 7 in r (coefficients of Cephes' expf),
-// times 2^n in two factors, so that overflow gives infinity and subnormal results are rounded.
+// x = n ln 2 + r with |r| <= ln(2)/2; a polynomial of degree 7 in r (coefficients of Cephes' expf)
+// whose exponent n is added to.
 Value Exp(Builder& b, Value x) {
   const Type type = x.getType();
   auto c = [&](double value) { return b.Constant(type, value); };
-  // Outside these bounds the result is 0 or infinity anyway. A NaN passes both comparisons.
-  x = b.FastMax(c(-104.0), b.FastMin(c(89.0), x));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   constexpr double kMagic = 12582912.0;
   Value shifted = b.Fma(x, c(1.44269504088896341), c(kMagic));
@@ -41,9 +33,13 @@ Value Exp(Builder& b, Value x) {
                    {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
                     1.6666665459e-1, 5.0000001201e-1});
   p = b.Add(b.Fma(b.Mul(p, r), r, r), c(1));
-  Value i = b.Sub(b.Bitcast(shifted, b.Int(32)), 0x4B400000);
-  Value half = arith::ShRSIOp::create(b, i, b.IntConstant(i.getType(), 1));
-  return b.Mul(b.Mul(p, PowerOfTwo(b, half)), PowerOfTwo(b, b.Sub(i, half)));
+  Value bits = b.Bitcast(shifted, b.Int(32));
+  Value exponent = arith::ShLIOp::create(b, bits, b.IntConstant(bits.getType(), 23));
+  Value y = b.Bitcast(b.Add(b.Bitcast(p, b.Int(32)), exponent), b.F32());
+  y = b.Select(b.Less(x, c(-87.3365447505531)), c(0), y);
+  // Overflow gives infinity, and NaN stays.
+  Value beyond = b.Compare(arith::CmpFPredicate::UGT, x, c(88.7228317260742));
+  return b.Select(beyond, b.Mul(x, c(INFINITY)), y);
 }
 
 // x = 2^e m with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1 (coefficients of Cephes' logf).
