@@ -163,7 +163,8 @@ void Align(Affine& a, size_t rank) {
   a.coefficients.insert(a.coefficients.begin(), rank - a.coefficients.size(), 0);
 }
 
-// Along a dimension of size 1 the index is 0, and stays 0 when the dimension is broadcast.
+// Along a dimension of size 1 the index is 0, and stays 0 when the dimension is broadcast. Not so
+// along the time axis: a step of one position stands for any position.
 Affine WithoutOnes(Affine a, llvm::ArrayRef<int64_t> shape) {
   for (auto [c, size] : llvm::zip_equal(a.coefficients, shape))
     if (size == 1) c = 0;
@@ -195,11 +196,17 @@ std::optional<Affine> Through(Operation* view, Affine a) {
       result.coefficients[i] = a.coefficients[p];
   } else if (auto slice = mlir::dyn_cast<SliceOp>(view)) {
     for (size_t i = 0; i < to.size(); ++i) {
-      result.coefficients[i] = a.coefficients[i] * slice.getStrides()[i];
+      const bool picks_one = from[i] > 1 && to[i] == 1;
+      result.coefficients[i] = picks_one ? 0 : a.coefficients[i] * slice.getStrides()[i];
       result.constant += a.coefficients[i] * slice.getStarts()[i];
     }
   } else if (mlir::isa<ReshapeOp>(view)) {
     if (!SameButOnes(from, to)) return std::nullopt;
+    const size_t n = std::min(from.size(), to.size());
+    if (from.take_back(n) == to.take_back(n)) {  // ones in front
+      std::copy_n(a.coefficients.end() - n, n, result.coefficients.end() - n);
+      return result;
+    }
     size_t i = 0;
     for (size_t j = 0; j < to.size(); ++j) {
       if (to[j] == 1) continue;
@@ -207,9 +214,11 @@ std::optional<Affine> Through(Operation* view, Affine a) {
       result.coefficients[j] = a.coefficients[i++];
     }
   } else {
-    llvm::copy(a.coefficients, result.coefficients.end() - from.size());
+    const size_t front = to.size() - from.size();
+    for (size_t i = 0; i < from.size(); ++i)
+      result.coefficients[front + i] = from[i] == to[front + i] ? a.coefficients[i] : 0;
   }
-  return WithoutOnes(result, to);
+  return result;
 }
 
 bool IsView(Operation* op) { return mlir::isa<ReshapeOp, BroadcastOp, TransposeOp, SliceOp>(op); }
@@ -221,7 +230,7 @@ std::optional<Affine> ReadAffine(Value v, int depth) {
   if (auto iota = mlir::dyn_cast<IotaOp>(op)) {
     Affine a{SmallVector<double>(iota.getType().getRank(), 0), 0};
     a.coefficients[iota.getDim()] = 1;
-    return WithoutOnes(a, iota.getType().getShape());
+    return iota.getSequence() ? a : WithoutOnes(a, iota.getType().getShape());
   }
   if (op->getNumOperands() == 0) return std::nullopt;
   auto l = ReadAffine(op->getOperand(0), depth + 1);
@@ -308,12 +317,12 @@ IndexMask ReadIndexMask(const Literal& literal, int64_t queries, int64_t keys) {
     if (i + 2 < shape.size()) return IndexMask::kUnknown;
     along[i + 2 - shape.size()] = a->coefficients[i];
   }
-  const double least =
-      a->constant + std::min(0.0, along[0] * (queries - 1)) + std::min(0.0, along[1] * (keys - 1));
-  if (least >= 0) return IndexMask::kAlways;
   const bool causal =
       along[0] > 0 && along[1] == -along[0] && std::floor(a->constant / along[0]) == keys - queries;
-  return causal ? IndexMask::kCausal : IndexMask::kOther;
+  if (causal) return IndexMask::kCausal;
+  const double least =
+      a->constant + std::min(0.0, along[0] * (queries - 1)) + std::min(0.0, along[1] * (keys - 1));
+  return least >= 0 ? IndexMask::kAlways : IndexMask::kOther;
 }
 
 }  // namespace trama
