@@ -1,8 +1,11 @@
 #include "frontend/init.h"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <numbers>
 
+#include "absl/strings/str_cat.h"
 #include "base/philox.h"
 
 namespace trama {
@@ -49,7 +52,14 @@ HostTensor Fill(const nn::Parameter& parameter, uint64_t seed) {
 }
 }  // namespace
 
-TensorMap InitialParameters(const nn::Module& module, uint64_t seed) {
+absl::StatusOr<TensorMap> InitialParameters(const nn::Module& module, uint64_t seed) {
+  const double bytes = 4.0 * static_cast<double>(module.num_parameters());
+  const double memory =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (bytes > memory)
+    return absl::ResourceExhaustedError(absl::StrCat("the model's parameters take ", bytes / 0x1p30,
+                                                     " GiB, and the machine has ", memory / 0x1p30,
+                                                     " GiB"));
   TensorMap result;
   for (const nn::Parameter* parameter : module.parameters())
     result.emplace(parameter->path(), Fill(*parameter, seed));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "absl/status/statusor.h"
 #include "base/host_tensor.h"
 #include "frontend/nn.h"
 
@@ -10,6 +11,7 @@ namespace trama {
 
 // Every parameter of `module` (f32) drawn as its declaration says. An element depends on the seed,
 // the parameter's name and its own index alone: not on the other parameters, nor on the platform.
-TensorMap InitialParameters(const nn::Module& module, uint64_t seed);
+// ResourceExhausted where the machine's memory does not hold them.
+absl::StatusOr<TensorMap> InitialParameters(const nn::Module& module, uint64_t seed);
 
 }  // namespace trama

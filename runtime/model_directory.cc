@@ -45,7 +45,7 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
     loaded.config.Set(key, value);
   }
   TRAMA_ASSIGN_OR_RETURN(loaded.model, loaded.entry->make(loaded.config));
-  loaded.parameters = InitialParameters(loaded.model->module(), seed);
+  TRAMA_ASSIGN_OR_RETURN(loaded.parameters, InitialParameters(loaded.model->module(), seed));
   return loaded;
 }
 

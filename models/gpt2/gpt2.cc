@@ -120,6 +120,8 @@ ModelEntry Entry(std::string name, std::string summary, const GPT2Config& c) {
   entry.defaults.Set("scale_attn_weights", c.scale_attn_weights);
   entry.defaults.Set("tie_word_embeddings", c.tie_word_embeddings);
   entry.defaults.Set("num_labels", int64_t{0});
+  for (const char* key : {"bos_token_id", "eos_token_id"})
+    entry.defaults.Set(key, std::monostate());  // the tokenizer's, unless the config says
   entry.make = [c](const Config& config) { return Make(config, c); };
   return entry;
 }

@@ -113,7 +113,7 @@ struct Layers : nn::Module {
 };
 
 TEST(InitialParameters, AreAsPyTorchsLayersStart) {
-  const TensorMap fresh = InitialParameters(Layers(), 7);
+  const TensorMap fresh = *InitialParameters(Layers(), 7);
   const Moments weight = MomentsOf(fresh.at("linear.weight"));  // U(-0.05, 0.05)
   EXPECT_NEAR(weight.mean, 0, 4 * 0.0289 / std::sqrt(120000));
   EXPECT_NEAR(weight.deviation, 0.05 / std::sqrt(3), 2e-4);
@@ -132,7 +132,7 @@ TEST(InitialParameters, AreAsPyTorchsLayersStart) {
 }
 
 TEST(InitialParameters, OfGPT2ScaleWhatIsAddedToTheResidualStream) {
-  const TensorMap fresh = InitialParameters((*Make("gpt"))->module(), 0);
+  const TensorMap fresh = *InitialParameters((*Make("gpt"))->module(), 0);
   EXPECT_NEAR(MomentsOf(fresh.at("h.2.attn.c_attn.weight")).deviation, 0.02, 4e-4);
   EXPECT_NEAR(MomentsOf(fresh.at("h.2.mlp.c_proj.weight")).deviation, 0.02 / std::sqrt(8), 2e-4);
   EXPECT_NEAR(MomentsOf(fresh.at("wpe.weight")).deviation, 0.02, 6e-4);
@@ -140,12 +140,17 @@ TEST(InitialParameters, OfGPT2ScaleWhatIsAddedToTheResidualStream) {
 }
 
 TEST(InitialParameters, DependOnTheSeedTheNameAndTheElementAlone) {
-  const TensorMap small = InitialParameters((*Make("gpt", {"n_layer=1"}))->module(), 3);
-  const TensorMap deep = InitialParameters((*Make("gpt", {"n_layer=2"}))->module(), 3);
-  const TensorMap other = InitialParameters((*Make("gpt", {"n_layer=1"}))->module(), 4);
+  const TensorMap small = *InitialParameters((*Make("gpt", {"n_layer=1"}))->module(), 3);
+  const TensorMap deep = *InitialParameters((*Make("gpt", {"n_layer=2"}))->module(), 3);
+  const TensorMap other = *InitialParameters((*Make("gpt", {"n_layer=1"}))->module(), 4);
   EXPECT_EQ(small.at("h.0.attn.c_attn.weight").bytes, deep.at("h.0.attn.c_attn.weight").bytes);
   EXPECT_NE(small.at("h.0.attn.c_attn.weight").bytes, deep.at("h.1.attn.c_attn.weight").bytes);
   EXPECT_NE(small.at("h.0.attn.c_attn.weight").bytes, other.at("h.0.attn.c_attn.weight").bytes);
+}
+
+TEST(InitialParameters, ThatDoNotFitInMemoryAreAnError) {
+  EXPECT_THAT(InitialParameters((*Make("gpt2", {"n_embd=16777216", "n_head=1"}))->module(), 0),
+              StatusIs(absl::StatusCode::kResourceExhausted, "the model's parameters take"));
 }
 
 TEST(Models, TraceEveryProgram) {

@@ -109,7 +109,7 @@ TEST(Style, GPT2) {
   EXPECT_THAT(text, HasSubstr(R"(-> (tensor<2x8x11xf32> {trama.name = "y"}))"));
   EXPECT_THAT(text, HasSubstr("trama.iota dim = 0 sequence : tensor<8xi32>"));
   EXPECT_EQ(model.h[1].mlp.c_fc.weight.path(), "h.1.mlp.c_fc.weight");
-  EXPECT_EQ(InitialParameters(model, 0).size(), 4 + 2 * 12u);
+  EXPECT_EQ(InitialParameters(model, 0)->size(), 4 + 2 * 12u);
 }
 
 // T = 8 = C here: a size is the time axis where it came from it, not where it equals it.
