@@ -768,3 +768,19 @@ func.func @bias_that_rests(%q: tensor<2x3x4x8xf64>, %k: tensor<2x3x4x8xf64>, %v:
   %4 = trama.sum %3 dims = [0, 1, 2, 3] : tensor<2x3x4x6xf64>
   return %4 : tensor<f64>
 }
+
+// One position at a time, as decoding traces it: the mask hides nothing and is causal all the same.
+// CHECK-LABEL: func.func @one_position(
+// CHECK: trama.attention
+// CHECK-SAME: causal
+func.func @one_position(%q: tensor<2x3x1x8xf64>, %k: tensor<2x3x1x8xf64>, %v: tensor<2x3x1x6xf64>) -> tensor<2x3x1x6xf64> {
+  %0 = trama.matmul %q, %k transposed : tensor<2x3x1x8xf64>, tensor<2x3x1x8xf64>
+  %i = trama.iota dim = 0 sequence : tensor<1x1xi32>
+  %j = trama.iota dim = 1 sequence : tensor<1x1xi32>
+  %seen = trama.compare le %j, %i : tensor<1x1xi32>, tensor<1x1xi32>
+  %inf = trama.constant dense<0xFFF0000000000000> : tensor<f64>
+  %1 = trama.select %seen, %0, %inf : tensor<1x1xi1>, tensor<2x3x1x1xf64>, tensor<f64>
+  %2 = trama.softmax %1 dim = 3 : tensor<2x3x1x1xf64>
+  %3 = trama.matmul %2, %v : tensor<2x3x1x1xf64>, tensor<2x3x1x6xf64>
+  return %3 : tensor<2x3x1x6xf64>
+}
