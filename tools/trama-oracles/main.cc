@@ -1,5 +1,6 @@
-// trama-oracles DIR [--backend=a,b] [--verbose]: compares the models with independent expected
-// results, each at its own tolerance, on every backend named.
+// trama-oracles DIR [--backend=a,b] [--family=f] [--verbose]: compares the models with independent
+// expected results, each at its own tolerance, on every backend named.
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "tools/trama-oracles/oracle.h"
 
 ABSL_FLAG(std::string, backend, "cpu,reference", "backends, separated by semicolons or commas");
+ABSL_FLAG(std::vector<std::string>, family, {}, "only these folders of DIR, separated by commas");
 ABSL_FLAG(bool, verbose, false, "a line for what passes too");
 
 namespace trama::oracles {
@@ -28,7 +30,10 @@ int Main(const std::string& root) {
   const std::string names = absl::GetFlag(FLAGS_backend);
   const char separator =
       names.find(';') != std::string::npos || names.find(':') != std::string::npos ? ';' : ',';
+  const std::vector<std::string> wanted = absl::GetFlag(FLAGS_family);
   for (const auto& [family, runner] : Runners()) {
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), family) == wanted.end())
+      continue;
     const std::string folder = JoinPath(root, family);
     absl::StatusOr<std::vector<std::string>> cases = ListDirectory(folder);
     if (!cases.ok()) continue;
