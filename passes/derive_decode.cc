@@ -99,6 +99,9 @@ class Decoder {
     if (auto attention = mlir::dyn_cast<AttentionOp>(op); attention && !lifted) {
       const int k = axes_.lookup(operands[1].value).time, v = axes_.lookup(operands[2].value).time;
       if (k == 2 && v == 2) return RebuildAttention(attention, operands);
+      // Reshapes are followed by sizes, and a single head has that of a single position.
+      if (length_ == 1 && k >= 0 && attention.getCausal())
+        return op->emitError("decode: attention: one position cannot be told from one head");
     }
     if (!lifted) {
       mlir::IRMapping mapping;

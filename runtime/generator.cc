@@ -77,12 +77,18 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
   prefill.name = "prefill";
   prefill.kind = ProgramKind::kDecode;
   prefill.cache_capacity = generator->context_;
-  Program decode = ForwardProgram(*model.model, batch, 1);
-  decode.name = "decode";
-  decode.kind = ProgramKind::kDecode;
-  decode.cache_capacity = generator->context_;
-  TRAMA_ASSIGN_OR_RETURN(generator->session_,
-                         Session::Create(*model.model, {prefill, decode}, options));
+  // A step has one position; two, of which one is not used, where the time axis of one cannot be
+  // told from other dimensions of size 1, as with a single head.
+  absl::StatusOr<std::unique_ptr<Session>> session;
+  for (generator->step_ = 1; generator->step_ <= 2; ++generator->step_) {
+    Program decode = ForwardProgram(*model.model, batch, generator->step_);
+    decode.name = "decode";
+    decode.kind = ProgramKind::kDecode;
+    decode.cache_capacity = generator->context_;
+    session = Session::Create(*model.model, {prefill, decode}, options);
+    if (session.ok()) break;
+  }
+  TRAMA_ASSIGN_OR_RETURN(generator->session_, std::move(session));
   TRAMA_RETURN_IF_ERROR(generator->session_->LoadState(model.parameters));
   TRAMA_ASSIGN_OR_RETURN(generator->prefill_, generator->session_->Find("prefill"));
   TRAMA_ASSIGN_OR_RETURN(generator->decode_, generator->session_->Find("decode"));
@@ -91,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
   return generator;
 }
 
-absl::Status Generator::RunWindow(const std::vector<int32_t>& window, float* logits) {
+absl::StatusOr<std::vector<float>> Generator::RunWindow(const std::vector<int32_t>& window) {
   const Model& model = *model_.model;
   const int64_t count = static_cast<int64_t>(window.size());
   const bool causal = model.SequenceDim("input_ids") >= 0;
@@ -108,13 +114,10 @@ absl::Status Generator::RunWindow(const std::vector<int32_t>& window, float* log
   std::copy(window.begin(), window.end(), ids.data<int32_t>().begin());
   TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call("forward", {{"input_ids", ids}}));
   const HostTensor all = outputs["logits"].Cast(DType::kF32);
-  vocab_ = all.shape.back();
-  logits_.resize(static_cast<size_t>(batch_ * vocab_));
   // [1, T, V], or [1, V] of a model that predicts after the last id only.
-  const int64_t row = all.shape.size() == 3 ? count - 1 : 0;
-  std::memcpy(logits, all.data<float>().data() + row * vocab_,
-              static_cast<size_t>(vocab_) * sizeof(float));
-  return absl::OkStatus();
+  const int64_t vocab = all.shape.back(), row = all.shape.size() == 3 ? count - 1 : 0;
+  const float* first = all.data<float>().data() + row * vocab;
+  return std::vector<float>(first, first + vocab);
 }
 
 absl::Status Generator::RunChunk(uint32_t program, int64_t width, const Rows& windows,
@@ -159,7 +162,7 @@ absl::Status Generator::AdvanceWithCache(const Rows& rows, const std::vector<boo
     for (size_t r = 0; r < rows.size(); ++r)
       if (active[r]) left = std::max(left, static_cast<int64_t>(windows[r].size()) - cached_[r]);
     if (left == 0) return absl::OkStatus();
-    TRAMA_RETURN_IF_ERROR(left == 1 ? RunChunk(decode_, 1, windows, active)
+    TRAMA_RETURN_IF_ERROR(left == 1 ? RunChunk(decode_, step_, windows, active)
                                     : RunChunk(prefill_, chunk_, windows, active));
   }
 }
@@ -169,14 +172,10 @@ absl::Status Generator::Advance(const Rows& rows, const std::vector<bool>& activ
   for (size_t r = 0; r < rows.size(); ++r) {
     if (!active[r]) continue;
     const int64_t count = std::min(static_cast<int64_t>(rows[r].size()), context_);
-    std::vector<float> logits(static_cast<size_t>(std::max<int64_t>(vocab_, 1)));
-    if (vocab_ == 0) {  // the first run says how many there are
-      TRAMA_ASSIGN_OR_RETURN(const int64_t vocab, model_.config.Int("vocab_size", 0, 1));
-      vocab_ = vocab;
-      logits_.resize(static_cast<size_t>(batch_ * vocab_));
-      logits.resize(static_cast<size_t>(vocab_));
-    }
-    TRAMA_RETURN_IF_ERROR(RunWindow({rows[r].end() - count, rows[r].end()}, logits.data()));
+    TRAMA_ASSIGN_OR_RETURN(std::vector<float> logits,
+                           RunWindow({rows[r].end() - count, rows[r].end()}));
+    vocab_ = static_cast<int64_t>(logits.size());  // the first run says how many there are
+    logits_.resize(static_cast<size_t>(batch_ * vocab_));
     std::copy(logits.begin(), logits.end(), logits_.begin() + static_cast<int64_t>(r) * vocab_);
   }
   return absl::OkStatus();

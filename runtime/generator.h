@@ -64,7 +64,8 @@ class Generator {
   absl::Status AdvanceWithCache(const Rows& rows, const std::vector<bool>& active);
   absl::Status RunChunk(uint32_t program, int64_t width, const Rows& windows,
                         const std::vector<bool>& active);
-  absl::Status RunWindow(const std::vector<int32_t>& window, float* logits);
+  // The logits after the window's last id.
+  absl::StatusOr<std::vector<float>> RunWindow(const std::vector<int32_t>& window);
 
   const LoadedModel& model_;
   SessionOptions options_;
@@ -76,8 +77,8 @@ class Generator {
   bool use_cache_ = false;
   std::unique_ptr<Session> session_;
   uint32_t prefill_ = 0, decode_ = 0;
-  int64_t chunk_ = 0;            // ids of a prefill step
-  std::vector<int64_t> cached_;  // how many ids of each row the cache holds
+  int64_t chunk_ = 0, step_ = 0;  // ids of a prefill and of a decode step
+  std::vector<int64_t> cached_;   // how many ids of each row the cache holds
 
   // Without: a forward for each length that was needed.
   std::map<int64_t, std::unique_ptr<Session>> windows_;

@@ -43,6 +43,20 @@ func.func @over_time(
 
 // -----
 
+// One head beside one position: either dimension could be the time.
+func.func @one_head(
+    %x: tensor<2x1x4xf32> {trama.name = "x", trama.role = "input", trama.sequence = 1 : i64})
+    -> (tensor<2x1x4xf32> {trama.name = "y"}) attributes {trama.decode = {capacity = 9 : i64}} {
+  %r = trama.reshape %x : tensor<2x1x4xf32> -> tensor<2x1x1x4xf32>
+  // expected-error @below {{decode: attention: one position cannot be told from one head}}
+  %a, %l = trama.attention %r, %r, %r scale = 1.0 causal
+    : tensor<2x1x1x4xf32>, tensor<2x1x1x4xf32>, tensor<2x1x1x4xf32>
+  %y = trama.reshape %a : tensor<2x1x1x4xf32> -> tensor<2x1x4xf32>
+  return %y : tensor<2x1x4xf32>
+}
+
+// -----
+
 // expected-error @below {{decode: a chunk of 4 positions does not fit in a cache of 3}}
 func.func @short_cache(
     %x: tensor<2x4x4xf32> {trama.name = "x", trama.role = "input", trama.sequence = 1 : i64})
