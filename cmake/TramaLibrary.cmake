@@ -8,7 +8,8 @@ foreach(part IN LISTS trama_parts)
 endforeach()
 add_library(trama SHARED ${trama_part_objects})
 add_library(Trama::trama ALIAS trama)
-target_include_directories(trama PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+trama_public_headers(trama)
 target_link_libraries(trama
   PUBLIC absl::status absl::statusor absl::strings absl::span protobuf::libprotobuf
   PRIVATE trama_mlir Threads::Threads)
+target_compile_features(trama PUBLIC cxx_std_20)

@@ -79,11 +79,20 @@ function(trama_test file)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 900)
 endfunction()
 
+# trama_public_headers(TARGET): who links the library includes "frontend/nn.h" and its like, here from
+# the checkout and after an installation from include/trama.
+function(trama_public_headers target)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}>
+    $<INSTALL_INTERFACE:include/trama>)
+endfunction()
+
 # trama_backend(NAME SOURCES file... [MLIR] [LIBRARIES target...]): the plugin trama_backend_NAME.so.
 function(trama_backend name)
   cmake_parse_arguments(arg "MLIR" "" "SOURCES;LIBRARIES" ${ARGN})
   set(target trama_backend_${name})
   add_library(${target} MODULE ${arg_SOURCES})
+  set_property(GLOBAL APPEND PROPERTY TRAMA_BACKENDS ${target})
   set_target_properties(${target} PROPERTIES
     PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${TRAMA_PLUGIN_DIRECTORY}"
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)

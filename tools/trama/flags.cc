@@ -107,6 +107,7 @@ absl::StatusOr<Flags> Flags::Parse(absl::Span<const FlagSpec> specs,
       TRAMA_RETURN_IF_ERROR(flags.Set(flag, arguments[++i]));
     }
   }
+  for (auto& [name, flag] : flags.values_) flag.by_user = !flag.given.empty();
   return flags;
 }
 
@@ -122,7 +123,7 @@ absl::Status Flags::Set(Value& flag, std::string value) {
 absl::Status Flags::SetUnlessGiven(const std::string& name, const std::string& value) {
   auto it = values_.find(name);
   if (it == values_.end()) return absl::InvalidArgumentError(absl::StrCat("unknown field ", name));
-  if (!it->second.given.empty()) return absl::OkStatus();
+  if (it->second.by_user) return absl::OkStatus();
   return Set(it->second, value);
 }
 

@@ -39,13 +39,14 @@ class Flags {
   double Double(std::string_view name) const;
   const std::string& String(std::string_view name) const;
   std::vector<std::string> Repeated(std::string_view name) const;
-  // A value for a flag that the user did not give: from --config's file.
+  // A value for a flag that the user did not give: from --config's file. Repeated ones add up.
   absl::Status SetUnlessGiven(const std::string& name, const std::string& value);
 
  private:
   struct Value {
     FlagSpec spec;
     std::vector<std::string> given;
+    bool by_user = false;
   };
   const Value& Get(std::string_view name) const;
   absl::Status Set(Value& flag, std::string value);
