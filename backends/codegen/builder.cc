@@ -132,6 +132,28 @@ Value Builder::ReduceMax(Value vector) {
   return vector::ReductionOp::create(*this, kind, vector, arith::FastMathFlags::nsz);
 }
 
+Value Builder::ReduceEach(ArrayRef<Value> vectors,
+                          llvm::function_ref<Value(Value, Value)> combine) {
+  SmallVector<Value> rows(vectors);
+  const int64_t count = rows.size(), n = mlir::cast<VectorType>(rows[0].getType()).getNumElements();
+  for (int64_t d = n / 2; d; d /= 2) {
+    // Lanes l and l + d of a row meet; below `count` rows they make room for those of row i + d.
+    const bool pairs = d < count;
+    for (int64_t i = 0; i < (pairs ? d : count); ++i) {
+      SmallVector<int64_t> low, high;
+      for (int64_t l = 0; l < n; ++l) {
+        const int64_t second = pairs ? n : 0;
+        low.push_back(l & d ? second + l - d : l);
+        high.push_back(l & d ? second + l : l + d);
+      }
+      Value other = pairs ? rows[i + d] : rows[i];
+      rows[i] = combine(vector::ShuffleOp::create(*this, rows[i], other, low),
+                        vector::ShuffleOp::create(*this, rows[i], other, high));
+    }
+  }
+  return rows[0];
+}
+
 void Builder::TransposeRows(llvm::MutableArrayRef<Value> rows) {
   const int n = rows.size();
   for (int d = n / 2; d; d /= 2) {

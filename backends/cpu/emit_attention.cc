@@ -44,8 +44,8 @@ class AttentionEmitter {
   void Emit(PhaseArguments& arguments) {
     buffers_ = FlatBuffers(b_, arguments);
     strip_ = arguments.scratch.Take(b_, {rows_, RoundUp(info_.S, width())});
+    statistics_ = arguments.scratch.Take(b_, {2, lanes_});
     if (!in_place_) {
-      inverse_ = arguments.scratch.Take(b_, {rows_});
       queries_ = arguments.scratch.Take(b_, {rows_, RoundUp(info_.D, lanes_)});
       outputs_ = arguments.scratch.Take(b_, {rows_, RoundUp(info_.E, lanes_)});
       keys_ = arguments.scratch.Take(b_, {RoundUp(info_.S, width()) / width() * info_.D, width()});
@@ -135,9 +135,7 @@ class AttentionEmitter {
                        {b_.Index(i / 2), b_.Add(b_.Mul(panel, width()), (i % 2) * lanes_)});
     });
     Value rows = b_.Min(b_.Index(rows_), b_.Sub(b_.Index(info_.T), first));
-    b_.For(zero, rows, 1, [&](Value i) {
-      b_.Store(EmitSoftmax(i, b_.Add(first, i), b_.Mul(panels, width())), inverse_, i);
-    });
+    EmitSoftmax(first, rows, seen);
     const int64_t vectors = RoundUp(info_.E, lanes_) / lanes_;
     for (int64_t v0 = 0; v0 < vectors; v0 += 2) {
       const int64_t n = std::min<int64_t>(2, vectors - v0);
@@ -153,7 +151,7 @@ class AttentionEmitter {
         b_.StoreVector(sum, outputs_, {b_.Index(i / n), b_.Index((v0 + i % n) * lanes_)});
     }
     b_.For(zero, rows, 1, [&](Value i) {
-      Value inverse = b_.Broadcast(b_.Load(inverse_, i));
+      Value inverse = b_.Broadcast(b_.Load(statistics_, {b_.Index(1), i}));
       ForVectors(info_.E, [&](int64_t e, int64_t live) {
         StoreOutput(b_.Mul(b_.LoadVector(outputs_, {i, b_.Index(e)}), inverse), b_.Add(first, i), e,
                     live);
@@ -185,12 +183,14 @@ class AttentionEmitter {
         });
         sums.push_back(sum);
       }
-      b_.StoreVector(SumAcrossLanes(sums), strip_, {zero, first});
+      b_.StoreVector(b_.ReduceEach(sums, [&](Value x, Value y) { return b_.Add(x, y); }), strip_,
+                     {zero, first});
     };
     Value whole = b_.Mul(b_.Div(seen, lanes_), lanes_);
     b_.For(zero, whole, lanes_, [&](Value first) { group(first, /*whole=*/true); });
     b_.If(b_.Less(whole, seen), [&] { group(whole, /*whole=*/false); });
-    Value inverse = EmitSoftmax(zero, row, b_.Mul(CeilDiv(seen, lanes_), lanes_));
+    EmitSoftmax(row, b_.Index(1), seen);
+    Value inverse = b_.Broadcast(b_.Load(statistics_, {b_.Index(1), zero}));
     const int64_t vectors = RoundUp(info_.E, lanes_) / lanes_;
     auto sums = TileProduct(
         b_, 1, vectors, zero, seen,
@@ -201,56 +201,75 @@ class AttentionEmitter {
           return load(info_.v, k, v * lanes_, std::min(lanes_, info_.E - v * lanes_));
         });
     ForVectors(info_.E, [&](int64_t e, int64_t live) {
-      StoreOutput(b_.Mul(sums[e / lanes_], b_.Broadcast(inverse)), row, e, live);
+      StoreOutput(b_.Mul(sums[e / lanes_], inverse), row, e, live);
     });
   }
 
-  // Lane l of the result is the sum of sums[l]'s lanes.
-  Value SumAcrossLanes(SmallVector<Value>& sums) {
-    for (int64_t d = lanes_ / 2; d; d /= 2) {
-      for (int64_t i = 0; i < d; ++i) {
-        SmallVector<int64_t> low, high;
-        for (int64_t l = 0; l < lanes_; ++l) {
-          low.push_back(l & d ? lanes_ + l - d : l);
-          high.push_back(l & d ? lanes_ + l : l + d);
-        }
-        Value x = mlir::vector::ShuffleOp::create(b_, sums[i], sums[i + d], low);
-        Value y = mlir::vector::ShuffleOp::create(b_, sums[i], sums[i + d], high);
-        sums[i] = b_.Add(x, y);
-      }
-    }
-    return sums[0];
-  }
-
-  // Turns the scores strip[i][0, end) of query `row` into weights but for the factor it returns;
-  // end is a multiple of lanes. Stores lse.
-  Value EmitSoftmax(Value i, Value row, Value end) {
-    Value zero = b_.Index(0), limit = scores_->Limit(row);
+  // Turns the scores of the `count` queries from `first` on, of which the last sees `seen` keys,
+  // into weights but for the factors it leaves in statistics_[1]; stores lse. All rows go together:
+  // their reductions across lanes then cost little more than one.
+  void EmitSoftmax(Value first, Value count, Value seen) {
+    Value zero = b_.Index(0), one = b_.Index(1), last_row = b_.Index(info_.T - 1);
     const double infinity = std::numeric_limits<double>::infinity();
-    Value from = info_.HasMaskOrBias() ? zero : b_.Mul(b_.Div(limit, lanes_), lanes_);
-    b_.For(from, end, lanes_, [&](Value c) {
-      Value seen = scores_->Seen(limit, c);
-      b_.StoreVector(scores_->Masked(b_.LoadVector(strip_, {i, c}), row, c, seen), strip_, {i, c});
+    Value end = b_.Mul(CeilDiv(seen, lanes_), lanes_);
+    // No row sees less than the first.
+    Value from =
+        info_.HasMaskOrBias() ? zero : b_.Mul(b_.Div(scores_->Limit(first), lanes_), lanes_);
+    ForStrip(from, end, [&](Value i, Value c) {
+      Value row = b_.Min(b_.Add(first, i), last_row);
+      Value lanes_seen = scores_->Seen(scores_->Limit(row), c);
+      b_.StoreVector(scores_->Masked(b_.LoadVector(strip_, {i, c}), row, c, lanes_seen), strip_,
+                     {i, c});
     });
-    Value max = b_.For(zero, end, lanes_, b_.Splat(-infinity), [&](Value c, ValueRange carried) {
-      return SmallVector<Value>{b_.FastMax(carried[0], b_.LoadVector(strip_, {i, c}))};
-    })[0];
-    max = b_.ReduceMax(max);
+    auto score = [&](int64_t i, Value c) { return b_.LoadVector(strip_, {b_.Index(i), c}); };
+    SmallVector<Value> maxima =
+        b_.For(zero, end, lanes_, SmallVector<Value>(rows_, b_.Splat(-infinity)),
+               [&](Value c, ValueRange carried) {
+                 SmallVector<Value> next;
+                 for (int64_t i = 0; i < rows_; ++i)
+                   next.push_back(b_.FastMax(carried[i], score(i, c)));
+                 return next;
+               });
+    Value max = b_.ReduceEach(maxima, [&](Value x, Value y) { return b_.FastMax(x, y); });
     // A query that sees no key: all weights are 0 and the log-sum-exp is -infinity.
-    Value none = b_.Compare(mlir::arith::CmpFPredicate::OEQ, max, b_.Constant(b_.F32(), -infinity));
-    Value shift = b_.Broadcast(b_.Select(none, b_.Constant(b_.F32(), 0), max));
-    Value sum = b_.For(zero, end, lanes_, b_.Splat(0), [&](Value c, ValueRange carried) {
-      Value e = codegen::Exp(b_, b_.Sub(b_.LoadVector(strip_, {i, c}), shift));
-      Value weight = info_.dropout > 0 ? b_.Select(scores_->Kept(row, c), e, b_.Splat(0)) : e;
-      b_.StoreVector(weight, strip_, {i, c});
-      return SmallVector<Value>{b_.Add(carried[0], e)};
-    })[0];
-    sum = b_.ReduceAdd(sum);
-    for (const Access& lse : lse_)
-      b_.Store(b_.Add(max, codegen::Log(b_, sum)), buffers_[lse.buffer],
-               ElementIndex(b_, lse, {scores_->batch(), scores_->head(), row}));
-    Value inverse = b_.Div(b_.Constant(b_.F32(), 1 / (1 - info_.dropout)), sum);
-    return b_.Select(none, b_.Constant(b_.F32(), 0), inverse);
+    Value none = b_.Compare(mlir::arith::CmpFPredicate::OEQ, max, b_.Splat(-infinity));
+    b_.StoreVector(b_.Select(none, b_.Splat(0), max), statistics_, {zero, zero});
+    SmallVector<Value> shifts;
+    for (int64_t i = 0; i < rows_; ++i)
+      shifts.push_back(b_.Broadcast(b_.Load(statistics_, {zero, b_.Index(i)})));
+    SmallVector<Value> sums = b_.For(zero, end, lanes_, SmallVector<Value>(rows_, b_.Splat(0)),
+                                     [&](Value c, ValueRange carried) {
+                                       SmallVector<Value> next;
+                                       for (int64_t i = 0; i < rows_; ++i) {
+                                         Value weight =
+                                             codegen::Exp(b_, b_.Sub(score(i, c), shifts[i]));
+                                         b_.StoreVector(weight, strip_, {b_.Index(i), c});
+                                         next.push_back(b_.Add(carried[i], weight));
+                                       }
+                                       return next;
+                                     });
+    Value sum = b_.ReduceEach(sums, [&](Value x, Value y) { return b_.Add(x, y); });
+    Value factor = b_.Div(b_.Splat(1 / (1 - info_.dropout)), sum);
+    b_.StoreVector(b_.Select(none, b_.Splat(0), factor), statistics_, {one, zero});
+    if (info_.dropout > 0) {
+      ForStrip(zero, end, [&](Value i, Value c) {
+        Value kept = scores_->Kept(b_.Min(b_.Add(first, i), last_row), c);
+        b_.StoreVector(b_.Select(kept, b_.LoadVector(strip_, {i, c}), b_.Splat(0)), strip_, {i, c});
+      });
+    }
+    if (lse_.empty()) return;
+    b_.StoreVector(b_.Add(max, codegen::Log(b_, sum)), statistics_, {zero, zero});
+    b_.For(zero, count, 1, [&](Value i) {
+      Value value = b_.Load(statistics_, {zero, i});
+      for (const Access& lse : lse_)
+        b_.Store(value, buffers_[lse.buffer],
+                 ElementIndex(b_, lse, {scores_->batch(), scores_->head(), b_.Add(first, i)}));
+    });
+  }
+
+  // Calls f(row of the strip, column) for the vectors of all rows at columns [begin, end).
+  void ForStrip(Value begin, Value end, llvm::function_ref<void(Value, Value)> f) {
+    b_.For(0, rows_, 1, [&](Value i) { b_.For(begin, end, lanes_, [&](Value c) { f(i, c); }); });
   }
 
   void StoreOutput(Value y, Value row, int64_t column, int64_t live) {
@@ -266,7 +285,8 @@ class AttentionEmitter {
   bool in_place_ = false;
   int64_t rows_, query_blocks_ = 1, block_rows_;
   SmallVector<Value> buffers_;
-  Value strip_, inverse_, queries_, outputs_, keys_, values_;
+  Value strip_, queries_, outputs_, keys_, values_;
+  Value statistics_;  // a row's maximum and then its lse, and its factor
   AttentionScores* scores_ = nullptr;
 };
 
