@@ -311,7 +311,7 @@ absl::StatusOr<Kernel> EmitAttentionGrad(mlir::func::FuncOp body, mlir::ModuleOp
                                     1, std::max<int64_t>(1, phase.tasks / 8));
   codegen::PhaseSizes sizes = codegen::EmitPhase(
       b, phase.symbol, body, [&](PhaseArguments& arguments) { emitter.Emit(arguments); });
-  return Kernel{{phase}, sizes.workspace_floats, sizes.scratch_floats};
+  return Kernel{{phase}, sizes.workspace_floats, sizes.scratch_floats, /*optimization=*/0};
 }
 }  // namespace
 

@@ -400,6 +400,7 @@ void AppendProduct(Builder& b, mlir::func::FuncOp body, const Product& product,
                    const Target& target, const std::string& name,
                    llvm::function_ref<SmallVector<Value>(PhaseArguments&)> buffers,
                    Kernel& kernel) {
+  kernel.optimization = 0;
   const Tiling tiling = ChooseTiling(product, target);
   ProductEmitter emitter(b, product, tiling);
   AppendPhase(
