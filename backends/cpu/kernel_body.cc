@@ -236,6 +236,12 @@ SmallVector<Access*> Epilogue::Accesses() {
   return accesses;
 }
 
+SmallVector<const Access*> Epilogue::Reads() const {
+  SmallVector<const Access*> reads;
+  for (const auto& [use, access] : operands_) reads.push_back(&access);
+  return reads;
+}
+
 bool Epilogue::IsHeavy() const {
   return transcendental_ ||
          llvm::any_of(outputs_, [](const Output& o) { return o.to.strides.back() != 1; });

@@ -77,6 +77,7 @@ class Epilogue {
   static Epilogue StoreTo(Access to);
 
   ArrayRef<Output> outputs() const { return outputs_; }
+  SmallVector<const Access*> Reads() const;
   // For the caller to reorder or merge dimensions in all of them alike; outputs come first.
   SmallVector<Access*> Accesses();
   // Needs more registers than a tile of accumulators leaves, or stores lane by lane.

@@ -274,6 +274,7 @@ class ProductEmitter {
         b_.Add(ElementIndex(b_, p_.left, corner), b_.Mul(depth_begin, p_.left_depth_stride));
     const int64_t row_stride = p_.left.strides[p_.sizes.size() - 2];
     Value right = t_.pack ? Value() : RightOffset(depth_begin);
+    Prefetch(row, rows, vectors);
     SmallVector<Value> sums = TileProduct(
         b_, rows, vectors, b_.Index(0), depth,
         [&](int64_t i, Value k) {
@@ -311,6 +312,24 @@ class ProductEmitter {
               b_.Less(end, depth_end_), [&] { each(/*add=*/true, /*store=*/true); },
               [&] { FinishTile(row, rows, vectors, each(/*add=*/true, /*store=*/false)); });
         });
+  }
+
+  // What the epilogue reads has left the L2 cache since it was written: fetch it while the product
+  // runs.
+  void Prefetch(Value row, int64_t rows, int64_t vectors) {
+    for (const Access* access : p_.epilogue.Reads()) {
+      if (access->strides.back() != 1 || access->strides[p_.sizes.size() - 2] == 0) continue;
+      for (int64_t i = 0; i < rows; ++i) {
+        SmallVector<Value> at(batch_);
+        at.append({b_.Add(row, i), column_});
+        Value first = ElementIndex(b_, *access, at);
+        for (int64_t v = 0; v < vectors; ++v)
+          mlir::memref::PrefetchOp::create(b_, buffers_[access->buffer],
+                                           ValueRange{b_.Add(first, v * b_.lanes)},
+                                           /*isWrite=*/false, /*localityHint=*/3,
+                                           /*isDataCache=*/true);
+      }
+    }
   }
 
   void StorePartial(Value row, int64_t vectors, ArrayRef<Value> sums) {
