@@ -95,6 +95,26 @@ TEST_P(AttentionTest, Sizes) {
   CheckBoth({.B = 1, .H = 1, .T = 9, .S = 35, .D = 64, .E = 64, .causal = true});
 }
 
+TEST_P(AttentionTest, ManyKeys) {
+  Check(Attention{.B = 1, .H = 1, .T = 9, .S = 5003, .D = 8, .E = 8, .causal = true}.Forward(),
+        3e-6);
+  Check(Attention{.B = 1, .H = 1, .T = 1, .S = 5003, .D = 8, .E = 8, .causal = true}.Forward(),
+        3e-6);
+}
+
+TEST_P(AttentionTest, RandomShapes) {
+  std::mt19937 random(13);
+  auto size = [&](int64_t most) { return 1 + static_cast<int64_t>(random() % most); };
+  for (int i = 0; i < 12; ++i) {
+    Attention attention{
+        .B = size(3), .H = size(3), .T = size(80), .S = size(90), .D = size(40), .E = size(40)};
+    attention.causal = random() % 2;
+    attention.key_mask = random() % 2;
+    if (random() % 4 == 0) attention.dropout = 0.3;
+    CheckBoth(attention);
+  }
+}
+
 TEST_P(AttentionTest, MasksBiasAndPositions) {
   CheckBoth({.B = 3, .H = 2, .T = 5, .S = 40, .D = 8, .E = 8, .causal = true, .position = true});
   CheckBoth({.B = 3, .H = 2, .T = 1, .S = 50, .D = 16, .E = 16, .causal = true, .position = true});

@@ -34,11 +34,23 @@ TEST_P(MatmulTest, EveryTranspositionAtOddSizes) {
     for (int form = 0; form < 4; ++form) Check(Matmul({}, m, k, n, form & 1, form & 2));
 }
 
+TEST_P(MatmulTest, RandomShapes) {
+  std::mt19937 random(11);
+  auto size = [&](int64_t most) { return 1 + static_cast<int64_t>(random() % most); };
+  for (int i = 0; i < 40; ++i) {
+    std::vector<int64_t> batch;
+    for (int64_t d = random() % 3; d > 0; --d) batch.push_back(size(3));
+    const int64_t m = size(90), k = size(140), n = size(120);
+    Check(Matmul(batch, m, k, n, random() % 2, random() % 2));
+  }
+}
+
 TEST_P(MatmulTest, BlocksOfDepthAndRows) {
   Check(Matmul({}, 37, 2000, 67, false, false));
   Check(Matmul({}, 37, 1601, 67, false, true));
   Check(Matmul({}, 1030, 1540, 10, true, false));
   Check(Matmul({}, 700, 100, 130, false, true));
+  Check(Matmul({}, 3, 1700, 40, false, false));
 }
 
 TEST_P(MatmulTest, SplitDepth) {
