@@ -250,25 +250,29 @@ class AttentionGradEmitter {
     auto at = [&](Value i, int64_t v) {
       return SmallVector<Value>{b_.Add(local, i), b_.Add(c, v * lanes_)};
     };
-    for (auto [i, x] : llvm::enumerate(product(q_rows_, k_panels_, info_.D)))
-      b_.StoreVector(x, weights_, at(b_.Index(i / 2), i % 2));
-    b_.For(0, rows_, 1, [&](Value i) {
-      Value query = b_.Min(b_.Add(row, i), b_.Index(info_.T - 1)), limit = scores_->Limit(query);
-      Value shift = b_.Broadcast(b_.Load(shift_, b_.Add(row, i)));
-      for (int64_t v = 0; v < 2; ++v) {
-        Value first = b_.Add(column, v * lanes_);
-        Value x = scores_->Masked(b_.LoadVector(weights_, at(i, v)), query, first,
-                                  scores_->Seen(limit, first));
-        Value p = codegen::Exp(b_, b_.Sub(x, shift));
-        if (info_.dropout > 0) {
-          Value delta = b_.Broadcast(b_.Load(delta_, b_.Add(row, i)));
-          b_.StoreVector(b_.Mul(p, delta), dscores_, at(i, v));
-          p = b_.Select(scores_->Kept(query, first), b_.Mul(p, b_.Splat(1 / (1 - info_.dropout))),
-                        b_.Splat(0));
-        }
-        b_.StoreVector(p, weights_, at(i, v));
+    auto weight = [&](Value i, int64_t v, Value score) {
+      Value query = b_.Min(b_.Add(row, i), b_.Index(info_.T - 1));
+      Value first = b_.Add(column, v * lanes_);
+      Value x = scores_->Masked(score, query, first, scores_->Seen(scores_->Limit(query), first));
+      Value p = codegen::Exp(b_, b_.Sub(x, b_.Broadcast(b_.Load(shift_, b_.Add(row, i)))));
+      if (info_.dropout > 0) {
+        Value delta = b_.Broadcast(b_.Load(delta_, b_.Add(row, i)));
+        b_.StoreVector(b_.Mul(p, delta), dscores_, at(i, v));
+        p = b_.Select(scores_->Kept(query, first), b_.Mul(p, b_.Splat(1 / (1 - info_.dropout))),
+                      b_.Splat(0));
       }
-    });
+      b_.StoreVector(p, weights_, at(i, v));
+    };
+    auto scores = product(q_rows_, k_panels_, info_.D);
+    if (info_.dropout == 0 && !info_.HasMaskOrBias()) {
+      for (auto [i, x] : llvm::enumerate(scores)) weight(b_.Index(i / 2), i % 2, x);
+    } else {  // too much code to repeat for each row
+      for (auto [i, x] : llvm::enumerate(scores))
+        b_.StoreVector(x, weights_, at(b_.Index(i / 2), i % 2));
+      b_.For(0, rows_, 1, [&](Value i) {
+        for (int64_t v = 0; v < 2; ++v) weight(i, v, b_.LoadVector(weights_, at(i, v)));
+      });
+    }
     auto dweights = product(grad_rows_, v_panels_, info_.E);
     for (int64_t i = 0; i < rows_; ++i) {
       Value delta = b_.Broadcast(b_.Load(delta_, b_.Add(row, i)));
