@@ -73,6 +73,7 @@ constexpr int64_t kTasks = 12;        // enough to keep a few threads equally bu
 constexpr int64_t kMaxDepth = 1536;   // a panel of 48 columns then takes a third of L2; also what
                                       // one running sum may take before it loses digits
 constexpr int64_t kMaxRowBlock = 1024;
+constexpr int64_t kPrefetchDepth = 16;     // steps of the depth, some 200 cycles of a full tile
 constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
 
 Tiling ChooseTiling(const Product& p, const Target& target) {
@@ -279,6 +280,9 @@ class ProductEmitter {
         b_, rows, vectors, b_.Index(0), depth,
         [&](int64_t i, Value k) {
           Value at = b_.Add(left, b_.Mul(k, p_.left_depth_stride));
+          // A column's walk down the rows of A crosses pages, where no hardware prefetcher follows.
+          if (i == 0 && p_.left_depth_stride > 64)
+            PrefetchLine(p_.left.buffer, b_.Add(at, kPrefetchDepth * p_.left_depth_stride));
           return b_.Load(buffers_[p_.left.buffer], b_.Add(at, i * row_stride));
         },
         [&](Value k, int64_t v) {
@@ -324,12 +328,14 @@ class ProductEmitter {
         at.append({b_.Add(row, i), column_});
         Value first = ElementIndex(b_, *access, at);
         for (int64_t v = 0; v < vectors; ++v)
-          mlir::memref::PrefetchOp::create(b_, buffers_[access->buffer],
-                                           ValueRange{b_.Add(first, v * b_.lanes)},
-                                           /*isWrite=*/false, /*localityHint=*/3,
-                                           /*isDataCache=*/true);
+          PrefetchLine(access->buffer, b_.Add(first, v * b_.lanes));
       }
     }
+  }
+
+  void PrefetchLine(int64_t buffer, Value index) {
+    mlir::memref::PrefetchOp::create(b_, buffers_[buffer], ValueRange{index}, /*isWrite=*/false,
+                                     /*localityHint=*/3, /*isDataCache=*/true);
   }
 
   void StorePartial(Value row, int64_t vectors, ArrayRef<Value> sums) {
