@@ -63,8 +63,7 @@ struct Tiling {
   int64_t split_depth = 0;        // depth of a task, blocks of depth_block
   int64_t splits = 1;             // tasks that share one output
   bool pack = true;
-  bool rows_outermost = false;  // else panels: what is inner is met again while it is in cache
-  bool staged = false;          // the epilogue runs from memory, not from the accumulators
+  bool staged = false;  // the epilogue runs from memory, not from the accumulators
 };
 
 constexpr double kSmallFlops = 20e3;  // one task
@@ -128,7 +127,6 @@ Tiling ChooseTiling(const Product& p, const Target& target) {
   t.splits = (depth + t.split_depth - 1) / t.split_depth;
   t.depth_block = t.split_depth;
   if (t.depth_block > kMaxDepth) t.depth_block = cut(t.split_depth, (t.split_depth + 1023) / 1024);
-  t.rows_outermost = large_left && t.splits == 1;
   return t;
 }
 
@@ -145,7 +143,6 @@ class ProductEmitter {
     if (t_.pack) panel_ = arguments.scratch.Take(b_, {RoundUp(t_.depth_block), width()});
     if (depth_blocks() > 1) sums_ = arguments.scratch.Take(b_, {t_.row_block, width()});
     if (t_.staged) stage_ = arguments.scratch.Take(b_, {t_.rows, width()});
-    first_task_ = arguments.begin;
     b_.For(arguments.begin, arguments.end, 1, [&](Value task) { EmitTask(task); });
   }
 
@@ -200,13 +197,10 @@ class ProductEmitter {
       rest = b_.Div(rest, count);
       return index;
     };
-    Value panel;
-    if (t_.rows_outermost) panel = take(panels());
+    // Rows outermost: the thread whose rows these are in the kernels before and after finds them in
+    // its own cache.
+    Value panel = take(panels());
     row_block_ = take(row_blocks());
-    if (!t_.rows_outermost) panel = take(panels());
-    // With rows innermost a thread that goes on in the same panel keeps it packed.
-    needs_packing_ = b_.Or(b_.Compare(mlir::arith::CmpIPredicate::eq, task, first_task_),
-                           b_.Compare(mlir::arith::CmpIPredicate::eq, row_block_, b_.Index(0)));
     batch_index_ = take(p_.batch());
     split_ = rest;
     depth_begin_ = b_.Mul(split_, t_.split_depth);
@@ -225,10 +219,7 @@ class ProductEmitter {
     columns_ = columns;
     if (depth_blocks() == 1) {
       Value depth = b_.Sub(depth_end_, depth_begin_);
-      if (t_.pack && row_blocks() > 1 && !t_.rows_outermost)
-        b_.If(needs_packing_, [&] { Pack(depth_begin_, depth); });
-      else if (t_.pack)
-        Pack(depth_begin_, depth);
+      if (t_.pack) Pack(depth_begin_, depth);
       EmitRows(depth_begin_, depth);
       return;
     }
@@ -399,7 +390,7 @@ class ProductEmitter {
   SmallVector<Value> buffers_;
   Value panel_, sums_, stage_, partial_;
   // The task at hand.
-  Value first_task_, row_block_, needs_packing_, batch_index_, split_, column_;
+  Value row_block_, batch_index_, split_, column_;
   Value depth_begin_, depth_end_;
   SmallVector<Value> batch_;
   int64_t columns_ = 0;

@@ -28,7 +28,7 @@ int AvailableCores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(std::max(1, threads)) {
   for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { Work(i); });
 }
 
@@ -42,9 +42,14 @@ void ThreadPool::ParallelFor(RangeFunction function, void* context, int64_t task
   if (threads_.empty() || tasks <= grain) return function(context, 0, tasks, 0);
   function_ = function;
   context_ = context;
-  tasks_ = tasks;
   grain_ = grain;
-  next_.store(0, std::memory_order_relaxed);
+  // Every thread begins in its own share, the same one in every kernel: what it reads is mostly
+  // what it wrote before.
+  const int64_t pieces = (tasks + grain - 1) / grain, shares = size();
+  for (int64_t t = 0; t < shares; ++t) {
+    shares_[t].end = std::min(tasks, pieces * (t + 1) / shares * grain);
+    shares_[t].next.store(pieces * t / shares * grain, std::memory_order_relaxed);
+  }
   pending_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
   Publish();
   Drain(0);
@@ -60,8 +65,11 @@ void ThreadPool::Publish() {
 }
 
 void ThreadPool::Drain(int thread) {
-  for (int64_t i; (i = next_.fetch_add(grain_, std::memory_order_relaxed)) < tasks_;)
-    function_(context_, i, std::min(i + grain_, tasks_), thread);
+  for (int i = 0; i < size(); ++i) {
+    Share& share = shares_[(thread + i) % size()];
+    for (int64_t at; (at = share.next.fetch_add(grain_, std::memory_order_relaxed)) < share.end;)
+      function_(context_, at, std::min(at + grain_, share.end), thread);
+  }
 }
 
 void ThreadPool::Work(int thread) {

@@ -33,12 +33,16 @@ class ThreadPool {
   std::vector<std::thread> threads_;
   RangeFunction function_ = nullptr;
   void* context_ = nullptr;
-  int64_t tasks_ = 0, grain_ = 1;
+  int64_t grain_ = 1;
   bool quit_ = false;
   alignas(64) std::atomic<uint32_t> round_{0};
   alignas(64) std::atomic<int> sleepers_{0};
   alignas(64) std::atomic<int> pending_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;  // of the tasks, one a thread
 };
 
 // The cores that this process may use.
