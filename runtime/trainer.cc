@@ -255,27 +255,31 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     int64_t tokens = 0;
     TRAMA_RETURN_IF_ERROR(Update(&result.loss, &grad_norm, &tokens));
     result.step = step_;
-    Json line = Json::MakeObject();
-    line.Set("step", step_);
-    line.Set("loss", result.loss);
-    line.Set("lr", options_.schedule.At(step_));
-    line.Set("grad_norm", grad_norm);
-    if (tokens > 0) line.Set("tokens_per_second", static_cast<double>(tokens) / (Now() - start));
+    const double seconds = Now() - start;
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
-    bool stop_early = false;
+    bool evaluated = false, stop_early = false;
     if (evaluator_ && !result.interrupted &&
         (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0))) {
       TRAMA_ASSIGN_OR_RETURN(Evaluation evaluation, evaluator_->Run(*session_));
       result.val_loss = evaluation.loss;
-      line.Set("val_loss", evaluation.loss);
       evaluations_since_best_ = evaluation.loss < best_val_loss_ ? 0 : evaluations_since_best_ + 1;
       best_val_loss_ = std::min(best_val_loss_, evaluation.loss);
       stop_early =
           options_.early_stopping > 0 && evaluations_since_best_ >= options_.early_stopping;
+      evaluated = true;
     }
-    if (metrics) TRAMA_RETURN_IF_ERROR(metrics->Write(line));
-    progress.Update(step_, Details(result, tokens, Now() - start));
+    if (metrics) {
+      Json line = Json::MakeObject();
+      line.Set("step", step_);
+      line.Set("loss", result.loss);
+      line.Set("lr", options_.schedule.At(step_));
+      line.Set("grad_norm", grad_norm);
+      if (tokens > 0) line.Set("tokens_per_second", static_cast<double>(tokens) / seconds);
+      if (evaluated) line.Set("val_loss", result.val_loss);
+      TRAMA_RETURN_IF_ERROR(metrics->Write(line));
+    }
+    if (!options_.quiet) progress.Update(step_, Details(result, tokens, seconds));
     if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
       TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
       checkpointed = step_;

@@ -3,6 +3,7 @@
 #include "backends/cpu/fused_emitter.h"
 #include "backends/cpu/kernel_body.h"
 #include "base/status_macros.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 namespace trama::cpu {
 namespace {
@@ -14,24 +15,37 @@ struct Operand {
   int64_t elements, first_chunk;
 };
 
-// The sum of squares of elements [begin, end) of one operand; `rest`: lanes after `end` that count.
-Value SumOfSquares(Builder& b, Value buffer, int64_t offset, Value begin, Value end, Value rest) {
-  SmallVector<Value> sums(4, b.Splat(0));
+// A function of (memref<kChunk x f32>, begin, end): the sum of squares of elements [begin, end),
+// which may lie beyond the first kChunk. One for all operands: a model has hundreds of them.
+mlir::func::FuncOp EmitSumOfSquares(Builder& b) {
+  const mlir::Type index = b.getIndexType();
+  auto function = mlir::func::FuncOp::create(
+      b, "sum_of_squares",
+      b.getFunctionType({mlir::MemRefType::get({kChunk}, b.F32()), index, index}, {b.F32()}));
+  function->setAttr("llvm.linkage", mlir::LLVM::LinkageAttr::get(
+                                        b.getContext(), mlir::LLVM::linkage::Linkage::Internal));
+  Builder::InsertionGuard guard(b);
+  mlir::Block* block = function.addEntryBlock();
+  b.setInsertionPointToStart(block);
+  Value buffer = block->getArgument(0), begin = block->getArgument(1), end = block->getArgument(2);
   const int64_t step = 4 * b.lanes;
-  auto add = [&](Value x, Value sum) { return b.Fma(x, x, sum); };
   Value whole = b.Add(begin, b.Mul(b.Div(b.Sub(end, begin), step), step));
-  sums = b.For(begin, whole, step, sums, [&](Value i, ValueRange carried) {
-    SmallVector<Value> next;
-    for (int u = 0; u < 4; ++u)
-      next.push_back(add(b.LoadVector(buffer, b.Add(i, offset + u * b.lanes)), carried[u]));
-    return next;
-  });
+  const SmallVector<Value> sums = b.For(begin, whole, step, SmallVector<Value>(4, b.Splat(0)),
+                                        [&](Value i, ValueRange carried) {
+                                          SmallVector<Value> next;
+                                          for (int u = 0; u < 4; ++u) {
+                                            Value x = b.LoadVector(buffer, b.Add(i, u * b.lanes));
+                                            next.push_back(b.Fma(x, x, carried[u]));
+                                          }
+                                          return next;
+                                        });
   Value sum = b.Add(b.Add(sums[0], sums[1]), b.Add(sums[2], sums[3]));
   sum = b.For(whole, end, b.lanes, sum, [&](Value i, ValueRange carried) {
-    return SmallVector<Value>{add(b.LoadVector(buffer, b.Add(i, offset)), carried[0])};
+    Value x = b.LoadMasked(buffer, i, b.Mask(b.Sub(end, i)));
+    return SmallVector<Value>{b.Fma(x, x, carried[0])};
   })[0];
-  if (rest) sum = add(b.LoadMasked(buffer, b.Add(end, offset), b.Mask(rest)), sum);
-  return b.ReduceAdd(sum);
+  mlir::func::ReturnOp::create(b, b.ReduceAdd(sum));
+  return function;
 }
 
 absl::StatusOr<Kernel> EmitSquareSum(mlir::func::FuncOp body, mlir::ModuleOp module,
@@ -61,31 +75,22 @@ absl::StatusOr<Kernel> EmitSquareSum(mlir::func::FuncOp body, mlir::ModuleOp mod
   if (!simple) return EmitFused(body, module, target);
 
   Builder b(module, target.lanes);
+  mlir::func::FuncOp sum_of_squares = EmitSumOfSquares(b);
   Phase partial{"partial", chunks, 16, 2 * elements};
   Kernel kernel;
   const auto sizes = codegen::EmitPhase(b, partial.symbol, body, [&](codegen::PhaseArguments& a) {
     const auto buffers = FlatBuffers(b, a);
     Value partials = a.workspace.Take(b, {std::max<int64_t>(chunks, 1)});
     for (const Operand& operand : operands) {
-      Value buffer = buffers[operand.access.buffer];
-      const int64_t n = operand.elements, whole = n / target.lanes * target.lanes;
-      const int64_t full_chunks = n / kChunk;
-      Value first = b.Index(operand.first_chunk);
-      Value end_full = b.Add(first, full_chunks);
-      b.For(b.Max(a.begin, first), b.Min(a.end, end_full), 1, [&](Value chunk) {
-        Value begin = b.Mul(b.Sub(chunk, first), kChunk);
-        b.Store(
-            SumOfSquares(b, buffer, operand.access.offset, begin, b.Add(begin, kChunk), nullptr),
-            partials, chunk);
-      });
-      if (n % kChunk == 0) continue;
-      Value mine = b.And(b.Compare(arith::CmpIPredicate::sle, a.begin, end_full),
-                         b.Compare(arith::CmpIPredicate::slt, end_full, a.end));
-      b.If(mine, [&] {
-        Value rest = n > whole ? b.Index(n - whole) : Value();
-        b.Store(SumOfSquares(b, buffer, operand.access.offset, b.Index(full_chunks * kChunk),
-                             b.Index(whole), rest),
-                partials, end_full);
+      const int64_t n = operand.elements, offset = operand.access.offset;
+      Value first = b.Index(operand.first_chunk), last = b.Add(first, (n + kChunk - 1) / kChunk);
+      b.For(b.Max(a.begin, first), b.Min(a.end, last), 1, [&](Value chunk) {
+        Value begin = b.Add(b.Mul(b.Sub(chunk, first), kChunk), offset);
+        Value end = b.Min(b.Add(begin, kChunk), b.Index(offset + n));
+        Value buffer = b.View(buffers[operand.access.buffer], {kChunk});
+        b.Store(mlir::func::CallOp::create(b, sum_of_squares, ValueRange{buffer, begin, end})
+                    .getResult(0),
+                partials, chunk);
       });
     }
   });
@@ -105,6 +110,7 @@ absl::StatusOr<Kernel> EmitSquareSum(mlir::func::FuncOp body, mlir::ModuleOp mod
     });
   });
   kernel.phases = {partial, total};
+  kernel.optimization = 0;  // vectors already, and much code where a model has many parameters
   kernel.workspace_floats = sizes.workspace_floats;
   return kernel;
 }

@@ -34,9 +34,14 @@ absl::StatusOr<TensorMap> RowsDataset::Batch(absl::Span<const int64_t> examples)
     shape.insert(shape.begin(), static_cast<int64_t>(examples.size()));
     HostTensor tensor(source.dtype, std::move(shape));
     const size_t row = RowBytes(source);
-    for (size_t i = 0; row > 0 && i < examples.size(); ++i)
+    for (size_t i = 0, next; row > 0 && i < examples.size(); i = next) {
+      // Neighbours in one piece: a batch of all examples is a single copy.
+      for (next = i + 1; next < examples.size() && examples[next] == examples[next - 1] + 1;)
+        ++next;
       std::memcpy(tensor.bytes.data() + i * row,
-                  source.bytes.data() + static_cast<size_t>(begin_ + examples[i]) * row, row);
+                  source.bytes.data() + static_cast<size_t>(begin_ + examples[i]) * row,
+                  (next - i) * row);
+    }
     batch.emplace(source.name, std::move(tensor));
   }
   return batch;
