@@ -7,8 +7,8 @@
 // position is computed, as far up as ops work position by position.
 #include "ir/builder_util.h"
 #include "passes/passes.h"
-#include "passes/program_util.h"
-#include "passes/sequence_axis.h"
+#include "passes/support/program_util.h"
+#include "passes/support/sequence_axis.h"
 
 namespace trama {
 #define GEN_PASS_DEF_DERIVEDECODE

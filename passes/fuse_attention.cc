@@ -11,10 +11,10 @@
 #include <cmath>
 
 #include "ir/builder_util.h"
-#include "passes/attention_mask.h"
 #include "passes/passes.h"
-#include "passes/remarks.h"
-#include "passes/rewrite.h"
+#include "passes/support/attention_mask.h"
+#include "passes/support/remarks.h"
+#include "passes/support/rewrite.h"
 
 namespace trama {
 #define GEN_PASS_DEF_FUSEATTENTION

@@ -2,12 +2,12 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "mlir/IR/IRMapping.h"
-#include "passes/fuse_epilogues.h"
-#include "passes/kernel_groups.h"
-#include "passes/kernel_info.h"
-#include "passes/own_results.h"
+#include "passes/outline/fuse_epilogues.h"
+#include "passes/outline/kernel_groups.h"
 #include "passes/passes.h"
-#include "passes/program_util.h"
+#include "passes/plan/kernel_info.h"
+#include "passes/plan/own_results.h"
+#include "passes/support/program_util.h"
 
 namespace trama {
 #define GEN_PASS_DEF_OUTLINEKERNELS

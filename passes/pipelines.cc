@@ -8,7 +8,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "passes/passes.h"
-#include "passes/remarks.h"
+#include "passes/support/remarks.h"
 
 namespace trama {
 namespace {

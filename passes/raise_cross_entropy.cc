@@ -2,8 +2,8 @@
 // probabilities. Runs after raise-softmax, which finds the log_softmax.
 #include "ir/builder_util.h"
 #include "passes/passes.h"
-#include "passes/remarks.h"
-#include "passes/rewrite.h"
+#include "passes/support/remarks.h"
+#include "passes/support/rewrite.h"
 
 namespace trama {
 #define GEN_PASS_DEF_RAISECROSSENTROPY

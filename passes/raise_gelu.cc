@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "passes/passes.h"
-#include "passes/polynomial.h"
-#include "passes/remarks.h"
-#include "passes/rewrite.h"
+#include "passes/support/polynomial.h"
+#include "passes/support/remarks.h"
+#include "passes/support/rewrite.h"
 
 namespace trama {
 #define GEN_PASS_DEF_RAISEGELU

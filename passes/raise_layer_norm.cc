@@ -9,8 +9,8 @@
 #include "ir/builder_util.h"
 #include "ir/fold_util.h"
 #include "passes/passes.h"
-#include "passes/remarks.h"
-#include "passes/rewrite.h"
+#include "passes/support/remarks.h"
+#include "passes/support/rewrite.h"
 
 namespace trama {
 #define GEN_PASS_DEF_RAISELAYERNORM

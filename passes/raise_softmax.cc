@@ -4,8 +4,8 @@
 // row of -inf alone gives zeros instead of NaN.
 #include "ir/fold_util.h"
 #include "passes/passes.h"
-#include "passes/remarks.h"
-#include "passes/rewrite.h"
+#include "passes/support/remarks.h"
+#include "passes/support/rewrite.h"
 
 namespace trama {
 #define GEN_PASS_DEF_RAISESOFTMAX

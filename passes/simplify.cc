@@ -2,8 +2,8 @@
 // dead code, until nothing changes. No rewrite makes a program larger.
 #include "ir/builder_util.h"
 #include "ir/fold_util.h"
-#include "passes/match.h"
 #include "passes/passes.h"
+#include "passes/support/match.h"
 
 namespace trama {
 #define GEN_PASS_DEF_SIMPLIFY

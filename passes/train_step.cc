@@ -2,10 +2,10 @@
 #include <limits>
 
 #include "ir/builder_util.h"
-#include "passes/differentiate.h"
-#include "passes/loss_terms.h"
 #include "passes/passes.h"
-#include "passes/program_util.h"
+#include "passes/support/differentiate.h"
+#include "passes/support/loss_terms.h"
+#include "passes/support/program_util.h"
 
 namespace trama {
 #define GEN_PASS_DEF_TRAINSTEP

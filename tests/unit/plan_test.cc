@@ -4,8 +4,8 @@
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "mlir/Parser/Parser.h"
-#include "passes/block_allocator.h"
 #include "passes/pipelines.h"
+#include "passes/plan/block_allocator.h"
 
 namespace trama {
 namespace {

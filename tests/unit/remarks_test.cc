@@ -1,4 +1,4 @@
-#include "passes/remarks.h"
+#include "passes/support/remarks.h"
 
 #include "base/status_matchers.h"
 #include "ir/dialect.h"

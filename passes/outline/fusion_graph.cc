@@ -1,4 +1,4 @@
-#include "passes/fusion_graph.h"
+#include "passes/outline/fusion_graph.h"
 
 #include "llvm/ADT/BitVector.h"
 

@@ -1,4 +1,4 @@
-#include "passes/block_allocator.h"
+#include "passes/plan/block_allocator.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "passes/loss_terms.h"
+#include "passes/support/loss_terms.h"
 
 #include "ir/fold_util.h"
 #include "ir/infer_util.h"

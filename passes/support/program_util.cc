@@ -1,4 +1,4 @@
-#include "passes/program_util.h"
+#include "passes/support/program_util.h"
 
 #include "llvm/ADT/StringSet.h"
 

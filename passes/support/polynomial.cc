@@ -1,8 +1,8 @@
-#include "passes/polynomial.h"
+#include "passes/support/polynomial.h"
 
 #include <cmath>
 
-#include "passes/match.h"
+#include "passes/support/match.h"
 
 namespace trama {
 namespace {

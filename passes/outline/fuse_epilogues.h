@@ -1,7 +1,7 @@
 // What a kernel with an anchor does besides: moves and pointwise ops of its results.
 #pragma once
 
-#include "passes/fusion_graph.h"
+#include "passes/outline/fusion_graph.h"
 
 namespace trama {
 

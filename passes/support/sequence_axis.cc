@@ -1,4 +1,4 @@
-#include "passes/sequence_axis.h"
+#include "passes/support/sequence_axis.h"
 
 #include "ir/infer_util.h"
 #include "llvm/ADT/TypeSwitch.h"

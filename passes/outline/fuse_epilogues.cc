@@ -1,4 +1,4 @@
-#include "passes/fuse_epilogues.h"
+#include "passes/outline/fuse_epilogues.h"
 
 #include "ir/infer_util.h"
 #include "ir/strided_view.h"

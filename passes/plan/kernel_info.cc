@@ -1,4 +1,4 @@
-#include "passes/kernel_info.h"
+#include "passes/plan/kernel_info.h"
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"

@@ -1,7 +1,7 @@
-#include "passes/own_results.h"
+#include "passes/plan/own_results.h"
 
 #include "llvm/ADT/DenseSet.h"
-#include "passes/kernel_info.h"
+#include "passes/plan/kernel_info.h"
 
 namespace trama {
 namespace {

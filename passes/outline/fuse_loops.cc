@@ -1,7 +1,7 @@
-#include "passes/fuse_loops.h"
+#include "passes/outline/fuse_loops.h"
 
 #include "ir/infer_util.h"
-#include "passes/fuse_epilogues.h"
+#include "passes/outline/fuse_epilogues.h"
 
 namespace trama {
 namespace {

@@ -6,10 +6,10 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
-#include "passes/kernel_info.h"
 #include "passes/passes.h"
 #include "passes/pipelines.h"
-#include "passes/plan_buffers.h"
+#include "passes/plan/kernel_info.h"
+#include "passes/plan/plan_buffers.h"
 
 namespace trama {
 namespace {

@@ -1,7 +1,7 @@
 // Which ops without an anchor become one kernel.
 #pragma once
 
-#include "passes/fusion_graph.h"
+#include "passes/outline/fusion_graph.h"
 
 namespace trama {
 

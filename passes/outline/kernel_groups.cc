@@ -1,12 +1,12 @@
-#include "passes/kernel_groups.h"
+#include "passes/outline/kernel_groups.h"
 
 #include <map>
 
 #include "ir/infer_util.h"
 #include "ir/strided_view.h"
-#include "passes/fuse_epilogues.h"
-#include "passes/fuse_loops.h"
-#include "passes/fusion_graph.h"
+#include "passes/outline/fuse_epilogues.h"
+#include "passes/outline/fuse_loops.h"
+#include "passes/outline/fusion_graph.h"
 
 namespace trama {
 namespace {

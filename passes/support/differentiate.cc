@@ -1,4 +1,4 @@
-#include "passes/differentiate.h"
+#include "passes/support/differentiate.h"
 
 #include "ir/builder_util.h"
 #include "llvm/ADT/DenseSet.h"

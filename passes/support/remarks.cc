@@ -1,4 +1,4 @@
-#include "passes/remarks.h"
+#include "passes/support/remarks.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"

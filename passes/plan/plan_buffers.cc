@@ -1,13 +1,13 @@
-#include "passes/plan_buffers.h"
+#include "passes/plan/plan_buffers.h"
 
 #include <map>
 #include <tuple>
 
 #include "base/status_macros.h"
-#include "passes/block_allocator.h"
-#include "passes/kernel_info.h"
-#include "passes/own_results.h"
 #include "passes/passes.h"
+#include "passes/plan/block_allocator.h"
+#include "passes/plan/kernel_info.h"
+#include "passes/plan/own_results.h"
 
 namespace trama {
 namespace {

@@ -1,9 +1,9 @@
-#include "passes/attention_mask.h"
+#include "passes/support/attention_mask.h"
 
 #include <cmath>
 
 #include "ir/builder_util.h"
-#include "passes/match.h"
+#include "passes/support/match.h"
 
 namespace trama {
 namespace {
