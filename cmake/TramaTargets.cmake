@@ -76,7 +76,8 @@ function(trama_test file)
   add_executable(${name})
   target_link_libraries(${name} PRIVATE ${name}_objects GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 900)
+  # Parameters that print as whole programs stay out of the tests' names.
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES TIMEOUT 900)
 endfunction()
 
 # trama_public_headers(TARGET): who links the library includes "frontend/nn.h" and its like, here from

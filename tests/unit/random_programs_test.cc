@@ -209,22 +209,23 @@ std::string CheckOnCpu(Device& device, uint64_t seed, const RandomProgramOptions
   return CheckOnCpu(device, seed, *RandomProgram(context, seed, options));
 }
 
-// TRAMA_PROGRAM=FILE: a program that a failure has printed, to make smaller by hand.
-TEST(RandomProgramsTest, GivenProgram) {
-  const char* file = std::getenv("TRAMA_PROGRAM");
-  if (!file) GTEST_SKIP() << "TRAMA_PROGRAM is not set";
-  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  LoadDialects(context);
-  auto module = mlir::parseSourceFile<mlir::ModuleOp>(file, &context);
-  ASSERT_TRUE(module) << file;
-  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("cpu"));
-  EXPECT_EQ(CheckOnCpu(device, FromEnvironment("TRAMA_RANDOM_SEED", 1), *module), "");
-}
+// Some of the programs each, so that several cores share them.
+constexpr int kShards = 4;
+class RandomProgramsOnCpuTest : public ::testing::TestWithParam<int> {};
 
-TEST(RandomProgramsTest, CpuAgreesWithReference) {
-  const int64_t count = FromEnvironment("TRAMA_RANDOM_PROGRAMS", 200);
-  const int64_t first = FromEnvironment("TRAMA_RANDOM_SEED", 1);
+TEST_P(RandomProgramsOnCpuTest, AgreeWithReference) {
   ASSERT_OK_AND_ASSIGN(Device device, Device::Open("cpu"));
+  // TRAMA_PROGRAM=FILE: a program that a failure has printed instead, to make smaller by hand.
+  if (const char* file = std::getenv("TRAMA_PROGRAM")) {
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    LoadDialects(context);
+    auto module = mlir::parseSourceFile<mlir::ModuleOp>(file, &context);
+    ASSERT_TRUE(module) << file;
+    EXPECT_EQ(CheckOnCpu(device, FromEnvironment("TRAMA_RANDOM_SEED", 1), *module), "");
+    return;
+  }
+  const int64_t count = FromEnvironment("TRAMA_RANDOM_PROGRAMS", 2000) / kShards;
+  const int64_t first = FromEnvironment("TRAMA_RANDOM_SEED", 1) + GetParam() * count;
   int failures = 0;
   for (int64_t seed = first; seed < first + count && failures < 5; ++seed) {
     RandomProgramOptions options = {.float32 = true, .steps = 2 + static_cast<int>(seed % 13)};
@@ -241,6 +242,7 @@ TEST(RandomProgramsTest, CpuAgreesWithReference) {
     ADD_FAILURE() << "TRAMA_RANDOM_SEED=" << seed << "\n" << error;
   }
 }
+INSTANTIATE_TEST_SUITE_P(Shards, RandomProgramsOnCpuTest, ::testing::Range(0, kShards));
 
 }  // namespace
 }  // namespace trama
