@@ -7,6 +7,7 @@
 #include "backends/cpu/product.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,6 +76,15 @@ constexpr int64_t kMaxRowBlock = 1024;
 constexpr int64_t kPrefetchDepth = 16;     // steps of the depth, some 200 cycles of a full tile
 constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
 
+// How many steps down a column of A the L2 cache holds the lines of until the next tile of rows
+// takes the other half of them: a stride of many lines meets few of the cache's sets.
+int64_t ColumnDepth(int64_t stride) {
+  constexpr int64_t kLine = 16, kSets = 1024, kWays = 16;  // floats; 1 MiB
+  if (stride < kLine) return kMaxDepth;
+  const int64_t sets = kSets / std::gcd(std::max<int64_t>(stride / kLine, 1), kSets);
+  return std::max<int64_t>(sets * kWays, 128);
+}
+
 Tiling ChooseTiling(const Product& p, const Target& target) {
   Tiling t;
   const int64_t lanes = target.lanes, rows = p.rows(), depth = p.depth;
@@ -126,7 +136,9 @@ Tiling ChooseTiling(const Product& p, const Target& target) {
   t.split_depth = cut(std::max<int64_t>(depth, 1), t.splits);
   t.splits = (depth + t.split_depth - 1) / t.split_depth;
   t.depth_block = t.split_depth;
-  if (t.depth_block > kMaxDepth) t.depth_block = cut(t.split_depth, (t.split_depth + 1023) / 1024);
+  const int64_t most_depth = std::min(kMaxDepth, ColumnDepth(p.left_depth_stride));
+  if (t.depth_block > most_depth)
+    t.depth_block = cut(t.split_depth, (t.split_depth + most_depth - 1) / most_depth);
   return t;
 }
 
