@@ -62,6 +62,7 @@ class Model {
 struct ModelEntry {
   std::string name;                  // "logistic-regression"
   std::vector<std::string> aliases;  // other `model_type`s and command line names
+  std::string model_type;            // of config.json; "" where it is the name
   std::string task;                  // "classification", "language-modeling", "attention", ...
   std::string summary;               // one line
   Config defaults;                   // every config key with its default

@@ -13,19 +13,30 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/match_parameters.h"
 
 namespace trama {
 namespace {
 
 constexpr char kPrefix[] = "transformer.";
+constexpr char kHead[] = "lm_head.weight", kEmbedding[] = "wte.weight", kScoreBias[] = "score.bias";
 
 // Buffers that the original checkpoints hold beside the parameters.
 bool IsMaskBuffer(absl::string_view name) {
   return absl::EndsWith(name, ".attn.bias") || absl::EndsWith(name, ".attn.masked_bias");
 }
 
-std::string ShapeText(const Shape& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
+// A head that is tied to the embedding may be stored too: the same values under another name.
+absl::Status CheckTiedHead(const SafetensorsModel& file, const SafetensorsFile& shard,
+                           const SafetensorsFile::Entry& head, const std::string& path) {
+  for (const std::string& name : {std::string(kEmbedding), absl::StrCat(kPrefix, kEmbedding)}) {
+    const auto& [other, embedding] = file.Find(name);
+    if (embedding && (embedding->dtype != head.dtype || other->Raw(*embedding) != shard.Raw(head)))
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": ", head.name, " differs from ", name,
+                       ", but the config ties them; tie_word_embeddings=false keeps both"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -49,67 +60,65 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
   return loaded;
 }
 
-absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& path,
-                                         bool partial) {
+absl::StatusOr<LoadedModel> ModelOfConfig(const std::string& name, const Config& config) {
+  LoadedModel loaded;
+  TRAMA_ASSIGN_OR_RETURN(loaded.entry, FindModel(name));
+  loaded.config = loaded.entry->defaults;
+  for (const auto& [key, value] : config.values()) loaded.config.Set(key, value);
+  TRAMA_ASSIGN_OR_RETURN(loaded.model, loaded.entry->make(loaded.config));
+  return loaded;
+}
+
+absl::StatusOr<TensorMap> ReadStoredParameters(const Model& model, const std::string& path,
+                                               bool partial) {
   TRAMA_ASSIGN_OR_RETURN(SafetensorsModel file, SafetensorsModel::Open(path));
   std::map<std::string, Shape> wanted;
   for (const nn::Parameter* parameter : model.module().parameters())
     wanted[parameter->path()] = parameter->shape();
-  TensorMap tensors;
-  std::vector<std::string> problems;
-  for (const std::string& stored : file.names()) {
-    const std::string name(absl::StripPrefix(stored, kPrefix));
+  std::vector<StoredTensor> stored;
+  for (const std::string& tensor : file.names()) {
+    const std::string name(absl::StripPrefix(tensor, kPrefix));
     if (IsMaskBuffer(name)) continue;
-    auto it = wanted.find(name);
-    if (it == wanted.end()) {
-      // A tied head is the embedding under another name.
-      if (name == "lm_head.weight" && wanted.contains("wte.weight")) continue;
-      problems.push_back(absl::StrCat("extra ", stored));
+    const auto& [shard, entry] = file.Find(tensor);
+    if (name == kHead && !wanted.contains(kHead) && wanted.contains(kEmbedding)) {
+      TRAMA_RETURN_IF_ERROR(CheckTiedHead(file, *shard, *entry, path));
       continue;
     }
-    const SafetensorsFile::Entry& entry = *file.Find(stored).second;
-    if (entry.shape != it->second) {
-      problems.push_back(
-          absl::StrCat(name, " is ", ShapeText(entry.shape), ", not ", ShapeText(it->second)));
-      continue;
-    }
-    if (!IsFloat(entry.dtype)) {
-      problems.push_back(
-          absl::StrCat(name, " holds ", std::string(Name(entry.dtype)), ", not numbers"));
-      continue;
-    }
-    TRAMA_ASSIGN_OR_RETURN(HostTensor tensor, file.Read(stored));
-    tensors[name] = tensor.Cast(DType::kF32);
+    stored.push_back({tensor, name, entry->dtype, entry->shape});
   }
-  for (const auto& [name, shape] : wanted) {
-    if (tensors.contains(name)) continue;
-    if (name == "score.bias")
-      tensors[name] = HostTensor(DType::kF32, shape);
-    else if (!partial)
-      problems.push_back(absl::StrCat("missing ", name));
+  TRAMA_ASSIGN_OR_RETURN(const auto matched,
+                         MatchParameters(model.module(), stored, path, partial));
+  TensorMap tensors;
+  for (const auto& [name, tensor] : matched) {
+    TRAMA_ASSIGN_OR_RETURN(tensors[name], file.Read(tensor->stored));
   }
-  if (!problems.empty())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", absl::StrJoin(problems, "; ")));
+  if (wanted.contains(kScoreBias) && !tensors.contains(kScoreBias))
+    tensors[kScoreBias] = HostTensor(DType::kF32, wanted[kScoreBias]);
+  return tensors;
+}
+
+absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& path,
+                                         bool partial) {
+  TRAMA_ASSIGN_OR_RETURN(TensorMap tensors, ReadStoredParameters(model, path, partial));
+  for (auto& [name, tensor] : tensors)
+    if (tensor.dtype != DType::kF32) tensor = tensor.Cast(DType::kF32);
   return tensors;
 }
 
 absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights) {
   if (!IsDirectory(directory))
     return absl::NotFoundError(absl::StrCat(directory, ": no such model directory"));
-  LoadedModel loaded;
   const std::string config_path = JoinPath(directory, "config.json");
   TRAMA_ASSIGN_OR_RETURN(Json json, Json::ParseFile(config_path));
   absl::StatusOr<std::string> type = json.Get<std::string>("model_type");
   if (!type.ok())
     return absl::InvalidArgumentError(absl::StrCat(config_path, ": ", type.status().message()));
-  TRAMA_ASSIGN_OR_RETURN(loaded.entry, FindModel(*type));
-  loaded.config = loaded.entry->defaults;
-  const Config stored = ConfigFromJson(json);
-  for (const auto& [key, value] : stored.values()) loaded.config.Set(key, value);
-  absl::StatusOr<std::unique_ptr<Model>> model = loaded.entry->make(loaded.config);
-  if (!model.ok())
-    return absl::InvalidArgumentError(absl::StrCat(config_path, ": ", model.status().message()));
-  loaded.model = *std::move(model);
+  TRAMA_RETURN_IF_ERROR(FindModel(*type).status());
+  absl::StatusOr<LoadedModel> of_config = ModelOfConfig(*type, ConfigFromJson(json));
+  if (!of_config.ok())
+    return absl::InvalidArgumentError(
+        absl::StrCat(config_path, ": ", of_config.status().message()));
+  LoadedModel loaded = *std::move(of_config);
   if (weights && !loaded.model->module().parameters().empty()) {
     TRAMA_ASSIGN_OR_RETURN(loaded.parameters, ReadParameters(*loaded.model, directory));
   }
@@ -133,7 +142,8 @@ absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_director
 
 absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory) {
   Json config = ConfigToJson(model.config);
-  config.Set("model_type", model.entry->name);
+  const ModelEntry& entry = *model.entry;
+  config.Set("model_type", entry.model_type.empty() ? entry.name : entry.model_type);
   TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "config.json"), config.Dump(2) + "\n"));
   if (model.tokenizer) return model.tokenizer->Save(directory);
   return absl::OkStatus();
@@ -141,7 +151,8 @@ absl::Status WriteModelConfig(const LoadedModel& model, const std::string& direc
 
 absl::Status WriteModelFiles(const LoadedModel& model, const std::string& directory) {
   TRAMA_RETURN_IF_ERROR(WriteModelConfig(model, directory));
-  return WriteSafetensors(JoinPath(directory, "model.safetensors"), model.parameters);
+  return WriteSafetensors(JoinPath(directory, "model.safetensors"), model.parameters,
+                          {{"format", "pt"}});  // transformers insists
 }
 
 }  // namespace trama

@@ -34,6 +34,9 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
 // Without `weights` the parameters are left empty and their files unread.
 absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights = true);
 
+// The model of a family for `config` over the family's defaults, without parameters.
+absl::StatusOr<LoadedModel> ModelOfConfig(const std::string& name, const Config& config);
+
 // A name of the zoo, or else a directory.
 absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,
                                              const Config& overrides, uint64_t seed);
@@ -44,9 +47,12 @@ absl::Status WriteModelFiles(const LoadedModel& model, const std::string& direct
 // Without the weights, which a checkpoint writes.
 absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory);
 
-// The parameters of a file for `model` by the rules of LoadModelDirectory; with `partial` some may
-// be missing.
+// The parameters of a file for `model` by the rules of LoadModelDirectory, as f32; with `partial`
+// some may be missing.
 absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& path,
                                          bool partial = false);
+// The same in the types that the file has.
+absl::StatusOr<TensorMap> ReadStoredParameters(const Model& model, const std::string& path,
+                                               bool partial = false);
 
 }  // namespace trama

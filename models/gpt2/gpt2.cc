@@ -135,8 +135,23 @@ GPT2Config SmallConfig() {
   return c;
 }
 
+// The sizes that were published beside `gpt2`: Radford et al. 2019; distilgpt2: Sanh et al. 2019.
+// They differ in their defaults alone, so that their files are those of any gpt2.
+ModelEntry Published(std::string name, std::string summary, int64_t n_embd, int64_t n_layer,
+                     int64_t n_head) {
+  GPT2Config c;
+  c.n_embd = n_embd, c.n_layer = n_layer, c.n_head = n_head;
+  ModelEntry entry = Entry(std::move(name), std::move(summary), c);
+  entry.model_type = "gpt2";
+  return entry;
+}
+
 const bool registered [[maybe_unused]] =
     RegisterModel(Entry("gpt2", "GPT-2 of any size, in Hugging Face's layout", GPT2Config())) &&
-    RegisterModel(Entry("gpt", "GPT-2's architecture, small enough for a laptop", SmallConfig()));
+    RegisterModel(Entry("gpt", "GPT-2's architecture, small enough for a laptop", SmallConfig())) &&
+    RegisterModel(Published("gpt2-medium", "GPT-2 of 355 M parameters", 1024, 24, 16)) &&
+    RegisterModel(Published("gpt2-large", "GPT-2 of 774 M parameters", 1280, 36, 20)) &&
+    RegisterModel(Published("gpt2-xl", "GPT-2 of 1558 M parameters", 1600, 48, 25)) &&
+    RegisterModel(Published("distilgpt2", "GPT-2 of 6 blocks, 82 M parameters", 768, 6, 12));
 }  // namespace
 }  // namespace trama::models

@@ -50,6 +50,20 @@ TEST_F(BadInput, CommandLine) {
   Expect({"run", "m", "--function=backward"}, 2, "'backward' is none of");
 }
 
+TEST_F(BadInput, OtherFormats) {
+  MakeModel("m");
+  place_.Write("x.bin", "not a checkpoint");
+  Expect({"import", "x.bin", "--from=tensorflow", "--out=o"}, 2, "is none of openai, llmc");
+  Expect({"import", "x.bin", "--from=llmc"}, 2, "--out is missing");
+  Expect({"import", "x.bin", "--from=llmc", "--out=m"}, 1, "m: exists already");
+  Expect({"import", "x.bin", "--from=llmc", "--out=o"}, 1, "x.bin: byte 16: the file ends before");
+  Expect({"import", "m", "--from=openai", "--out=o"}, 1, "hparams.json");
+  Expect({"import", "none", "--out=o"}, 1, "none");
+  Expect({"export", "m", "--format=openai", "--out=o"}, 2, "is none of safetensors, llmc");
+  Expect({"export", "m", "--format=llmc", "--dtype=f16", "--out=o"}, 2, "'f16' is none of f32");
+  Expect({"export", "none", "--out=o"}, 1, "none");
+}
+
 TEST_F(BadInput, ModelsAndBackends) {
   place_.Write("t.csv", kTable);
   Expect({"init", "gtp", "--out=m"}, 1, "did you mean gpt");

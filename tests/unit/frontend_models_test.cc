@@ -148,6 +148,14 @@ TEST(InitialParameters, DependOnTheSeedTheNameAndTheElementAlone) {
   EXPECT_NE(small.at("h.0.attn.c_attn.weight").bytes, other.at("h.0.attn.c_attn.weight").bytes);
 }
 
+TEST(ModelParameters, OfThePublishedSizes) {
+  for (const auto& [name, parameters] :
+       {std::pair("gpt2", 124439808), std::pair("gpt2-medium", 354823168),
+        std::pair("gpt2-large", 774030080), std::pair("gpt2-xl", 1557611200),
+        std::pair("distilgpt2", 81912576)})
+    EXPECT_EQ((*Make(name))->module().num_parameters(), parameters) << name;
+}
+
 TEST(InitialParameters, ThatDoNotFitInMemoryAreAnError) {
   EXPECT_THAT(InitialParameters((*Make("gpt2", {"n_embd=16777216", "n_head=1"}))->module(), 0),
               StatusIs(absl::StatusCode::kResourceExhausted, "the model's parameters take"));
@@ -155,11 +163,9 @@ TEST(InitialParameters, ThatDoNotFitInMemoryAreAnError) {
 
 TEST(Models, TraceEveryProgram) {
   for (const auto& [name, entry] : Models()) {
-    auto made = entry.make(name == "gpt2" ? [] {
-      Config config;
-      config.Set("n_layer", int64_t{2});
-      return config;
-    }() : Config());
+    Config config;
+    if (entry.defaults.Has("n_layer")) config.Set("n_layer", int64_t{2});
+    auto made = entry.make(config);
     ASSERT_OK(made);
     const Model& model = **made;
     const std::vector<TensorSpec> inputs = model.Inputs(2, model.MaxLength() ? 5 : 6);
