@@ -12,7 +12,7 @@ declare -A option=(
   [config]=models/gpt2/recipes/demo.textproto     # how to train
   [backend]=cpu
   [train_bytes]=3000000 [val_bytes]=200000
-  [samples]=200 [temperature]=0.8
+  [samples]=200 [temperature]=0.5 [top_p]=0.9
   [max_ratio]=1.15                                # validation loss / entropy rate
   [min_parsed]=0.90 [max_copies]=0.05             # of the samples
 )
@@ -57,8 +57,8 @@ cat "$out/eval.json"
 
 echo $'\n4. It writes, and the grammars read it.'
 to "$out/samples.txt" "$bin/trama" generate "$out/gpt" --prompt=$'\n' --stop=$'\n' \
-  --num_samples="${option[samples]}" --temperature="${option[temperature]}" --max_tokens=160 \
-  --seed=1 "$backend"
+  --num_samples="${option[samples]}" --temperature="${option[temperature]}" \
+  --top_p="${option[top_p]}" --max_tokens=160 --seed=1 "$backend"
 head -n 8 "$out/samples.txt"
 to "$out/check.json" "$bin/trama-text" "$grammars" --check="$out/samples.txt" \
   --known="$out/train.txt"

@@ -229,9 +229,10 @@ class GrammarParser {
         // A suffix belongs to the first word: "guarda_de_rua", "guardas de rua".
         for (size_t i = 0; i < parts.size(); ++i)
           items.push_back({true, WordId(i == 0 ? parts[i] + suffix : parts[i])});
-        // Frequencies fall with the rank, as those of words do.
+        // Frequencies fall with the rank, as those of words do, but gently: the last of a hundred
+        // is still met often enough to be learned.
         const double rank = static_cast<double>(grammar_.symbols_[symbol].rules.size());
-        AddRule(symbol, std::move(items), 1 / (rank + 4));
+        AddRule(symbol, std::move(items), 1 / (rank + 60));
       }
     }
     return absl::OkStatus();
