@@ -49,6 +49,11 @@ absl::StatusOr<Oracle> Oracle::Load(const std::string& path, std::string label, 
   return oracle;
 }
 
+Shape Oracle::ShapeOf(const std::string& entry) const {
+  const Json* found = entries_.Find(entry);
+  return found ? found->Get<Shape>("shape").value_or(Shape()) : Shape();
+}
+
 absl::StatusOr<std::vector<double>> Oracle::Wanted(const Json& entry) const {
   std::vector<double> values;
   if (const Json* data = entry.Find("data")) {

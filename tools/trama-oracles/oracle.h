@@ -31,6 +31,8 @@ class Oracle {
 
   const Json& info() const { return info_; }
   bool Has(const std::string& entry) const { return entries_.Find(entry) != nullptr; }
+  // The shape that the entry says it has; {} where it says none.
+  Shape ShapeOf(const std::string& entry) const;
   // |got - want| <= scale (atol + rtol |want|) everywhere, or equality. Shapes may differ where the
   // numbers of elements agree.
   void Check(const std::string& entry, const HostTensor& got);
