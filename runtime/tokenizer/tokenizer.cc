@@ -1,5 +1,6 @@
 #include "runtime/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,27 @@ std::map<std::string, TokenizerLoader>& Loaders() {
   return *loaders;
 }
 
+// The class of a directory without a name for it, "" where its files tell nothing.
+std::string ClassByFiles(const std::string& directory) {
+  auto has = [&](const char* name) { return FileExists(JoinPath(directory, name)); };
+  if ((has("vocab.json") && has("merges.txt")) || (has("encoder.json") && has("vocab.bpe")))
+    return "GPT2Tokenizer";
+  if (has("vocab.txt")) return "BertTokenizer";
+  if (has("tokenizer.json")) return "PreTrainedTokenizerFast";
+  return "";
+}
+
+absl::StatusOr<std::string> ClassOf(const std::string& directory) {
+  const std::string path = JoinPath(directory, kConfigFile), by_files = ClassByFiles(directory);
+  if (!FileExists(path) && !by_files.empty()) return by_files;
+  TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
+  if (!config.Find("tokenizer_class") && !by_files.empty()) return by_files;
+  const absl::StatusOr<std::string> name = config.Get<std::string>("tokenizer_class");
+  if (!name.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", name.status().message()));
+  return name;
+}
+
 }  // namespace
 
 bool RegisterTokenizer(const std::string& class_name, TokenizerLoader load) {
@@ -28,17 +50,58 @@ bool RegisterTokenizer(const std::string& class_name, TokenizerLoader load) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& directory) {
-  const std::string path = JoinPath(directory, kConfigFile);
-  TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
-  const absl::StatusOr<std::string> name = config.Get<std::string>("tokenizer_class");
-  if (!name.ok())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", name.status().message()));
-  const auto loader = Loaders().find(*name);
+  TRAMA_ASSIGN_OR_RETURN(const std::string name, ClassOf(directory));
+  const auto loader = Loaders().find(name);
   if (loader != Loaders().end()) return loader->second(directory);
   std::vector<std::string> known;
   for (const auto& [class_name, load] : Loaders()) known.push_back(class_name);
-  return absl::UnimplementedError(
-      absl::StrCat(path, ": no tokenizer of class ", *name, DidYouMean(*name, known)));
+  return absl::UnimplementedError(absl::StrCat(
+      JoinPath(directory, kConfigFile), ": no tokenizer of class ", name, DidYouMean(name, known)));
+}
+
+absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeWithSpecial(std::string_view text) const {
+  SpecialTokens tokens = special_tokens();
+  if (tokens.empty()) return Encode(text);
+  std::sort(tokens.begin(), tokens.end(),
+            [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  std::vector<int32_t> ids;
+  size_t plain = 0;  // where the text that is not encoded yet starts
+  auto encode_until = [&](size_t end) -> absl::Status {
+    if (end == plain) return absl::OkStatus();
+    absl::StatusOr<std::vector<int32_t>> part = Encode(text.substr(plain, end - plain));
+    if (!part.ok())
+      return absl::Status(
+          part.status().code(),
+          plain == 0 ? std::string(part.status().message())
+                     : absl::StrCat("from byte ", plain, " on, ", part.status().message()));
+    ids.insert(ids.end(), part->begin(), part->end());
+    return absl::OkStatus();
+  };
+  for (size_t at = 0; at < text.size();) {
+    const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const auto& token) {
+      return text.substr(at, token.first.size()) == token.first;
+    });
+    if (found == tokens.end()) {
+      ++at;
+      continue;
+    }
+    TRAMA_RETURN_IF_ERROR(encode_until(at));
+    ids.push_back(found->second);
+    at += found->first.size();
+    plain = at;
+  }
+  TRAMA_RETURN_IF_ERROR(encode_until(text.size()));
+  return ids;
+}
+
+ModelInput Tokenizer::ForModel(absl::Span<const int32_t> first,
+                               absl::Span<const int32_t> second) const {
+  ModelInput input;
+  input.ids.assign(first.begin(), first.end());
+  input.ids.insert(input.ids.end(), second.begin(), second.end());
+  input.type_ids.assign(first.size(), 0);
+  input.type_ids.resize(input.ids.size(), 1);
+  return input;
 }
 
 std::string Tokenizer::Fingerprint() const {

@@ -14,6 +14,14 @@
 
 namespace trama {
 
+// Tokens outside the text proper ("<|endoftext|>", "[CLS]") and their ids.
+using SpecialTokens = std::vector<std::pair<std::string, int32_t>>;
+
+// What a model reads: ids, and for each the number of the text it is of, 0 or 1.
+struct ModelInput {
+  std::vector<int32_t> ids, type_ids;
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -24,16 +32,29 @@ class Tokenizer {
   // The id that ends a text, where the vocabulary has one.
   virtual std::optional<int32_t> eos_id() const { return std::nullopt; }
 
-  // InvalidArgument "byte N: WHAT" where the text has no ids.
+  virtual SpecialTokens special_tokens() const { return {}; }
+
+  // InvalidArgument "byte N: WHAT" where the text has no ids. Special tokens in it are plain text.
   virtual absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const = 0;
+  // The same, but special tokens in the text are their ids: the longest of those at a place.
+  absl::StatusOr<std::vector<int32_t>> EncodeWithSpecial(std::string_view text) const;
+  // One text's ids, or two texts', with what the model they are for expects around them: BERT's
+  // [CLS] FIRST [SEP] SECOND [SEP]. Elsewhere just the ids.
+  virtual ModelInput ForModel(absl::Span<const int32_t> first,
+                              absl::Span<const int32_t> second = {}) const;
   // The bytes that the ids stand for; they may end within a character (see Utf8Stream). An id
-  // outside the vocabulary gives U+FFFD.
+  // outside the vocabulary gives U+FFFD. Pieces of a sequence give pieces of its bytes: where a
+  // vocabulary's words come without spaces, each brings the space before it.
   virtual std::string Decode(absl::Span<const int32_t> ids) const = 0;
+  // A whole sequence: Decode, without the space that such a vocabulary's first word brings.
+  virtual std::string DecodeText(absl::Span<const int32_t> ids) const { return Decode(ids); }
 
   // Writes its files into a directory that exists.
   virtual absl::Status Save(const std::string& directory) const = 0;
-  // By tokenizer_config.json. NotFound where that is missing, Unimplemented for a class that no
-  // tokenizer registered, InvalidArgument for files that are wrong.
+  // By the class in tokenizer_config.json or, where none is named, by the files that are there:
+  // vocab.json and merges.txt, encoder.json and vocab.bpe, vocab.txt, tokenizer.json. NotFound
+  // where there is nothing of these, Unimplemented for a class that no tokenizer registered,
+  // InvalidArgument for files that are wrong.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& directory);
 
   // The same for two tokenizers that give the same ids to every text: class, size and checksum.
@@ -56,6 +77,10 @@ bool RegisterTokenizer(const std::string& class_name, TokenizerLoader load);
 
 #define TRAMA_TOKENIZER(class_name, load)                          \
   static const bool trama_tokenizer_registered_ [[maybe_unused]] = \
+      ::trama::RegisterTokenizer(class_name, load)
+// Of a loader for several classes, those after the first: TRAMA_TOKENIZER_ALIAS(fast, "...", load).
+#define TRAMA_TOKENIZER_ALIAS(suffix, class_name, load)                    \
+  static const bool trama_tokenizer_registered_##suffix [[maybe_unused]] = \
       ::trama::RegisterTokenizer(class_name, load)
 
 // tokenizer_config.json with that class.

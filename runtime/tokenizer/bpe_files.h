@@ -1,0 +1,28 @@
+// The files of a byte-level BPE vocabulary.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/tokenizer/bpe_model.h"
+#include "runtime/tokenizer/hf_files.h"
+
+namespace trama {
+
+struct BpeFiles {
+  std::vector<std::string> strings;  // the tokens as the files write them, by id
+  BpeModel model;
+  TokenizerSettings settings;
+};
+
+// vocab.json and merges.txt, encoder.json and vocab.bpe, or tokenizer.json, the first that are
+// there. InvalidArgument: "PATH: byte N: ..." for bad JSON or UTF-8, "PATH:LINE: ..." for a merge
+// that is not in the vocabulary. Unimplemented: a tokenizer.json that cuts text in another way.
+absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory);
+
+// vocab.json, merges.txt and tokenizer.json.
+absl::Status WriteBpeFiles(const std::string& directory, const BpeModel& model,
+                           const SpecialTokens& special_tokens, bool add_prefix_space);
+
+}  // namespace trama

@@ -1,0 +1,59 @@
+// What Hugging Face's tokenizer files share: the special tokens, settings and vocabularies.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/formats/json.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace trama {
+
+// A token that stands in no model's merges or pieces: usually special.
+struct AddedToken {
+  std::string content;
+  std::optional<int64_t> id;  // where the file says
+  bool special = true;
+};
+
+struct TokenizerSettings {
+  std::map<std::string, std::string> roles;  // "eos_token": "<|endoftext|>", ...
+  std::vector<AddedToken> added;             // of every file, those of `roles` too
+  bool add_prefix_space = false;
+  std::optional<bool> lowercase, strip_accents, split_cjk;
+  std::string Role(const std::string& role, const std::string& fallback) const;
+};
+
+// tokenizer_config.json, special_tokens_map.json and added_tokens.json, those that are there.
+absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& directory);
+// The "added_tokens" of a tokenizer.json.
+absl::Status ReadAddedTokens(const Json& tokenizer, const std::string& path,
+                             TokenizerSettings& settings);
+
+// The strings of a vocabulary {"TOKEN": ID, ...} by id, with the added tokens that have an id.
+// InvalidArgument where the ids are not 0 to n-1, each used once.
+absl::StatusOr<std::vector<std::string>> ReadVocabulary(const Json& vocabulary,
+                                                        const std::string& path,
+                                                        const TokenizerSettings& settings);
+Json VocabularyJson(const std::vector<std::string>& tokens);
+
+// The special tokens that a vocabulary has, with their ids.
+SpecialTokens SpecialTokensOf(const std::vector<std::string>& tokens,
+                              const TokenizerSettings& settings);
+
+// tokenizer_config.json: the class, the roles and `more`.
+absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view class_name,
+                                 const std::map<std::string, std::string>& roles,
+                                 const Json& more = Json::MakeObject());
+// tokenizer.json of the parts; what is left out is null.
+absl::Status WriteTokenizerJson(const std::string& directory, const SpecialTokens& special_tokens,
+                                const Json& normalizer, const Json& pre_tokenizer,
+                                const Json& post_processor, const Json& decoder, const Json& model);
+
+}  // namespace trama

@@ -1,0 +1,34 @@
+// Tokenizers trained on text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace trama {
+
+struct TokenizerTraining {
+  enum class Kind { kBpe, kWordPiece, kWord };
+  Kind kind = Kind::kBpe;
+  // All tokens: the special ones (<|endoftext|>; [PAD] [UNK] [CLS] [SEP] [MASK]; [PAD] [UNK] [BOS]
+  // [EOS]) come first, then the 256 bytes or the characters, in the order of their characters, then
+  // what training adds. Fewer where the text has no more.
+  int64_t vocab_size = 0;
+  int64_t min_frequency = 1;  // of a merge, or of a word
+  bool lowercase = true;      // WordPiece: lower case, without accents
+  // Called now and then with what is done of the bytes read, then of the tokens made.
+  std::function<void(std::string_view stage, int64_t done, int64_t total)> progress{};
+};
+
+// Deterministic: ties are broken by ids (BPE, WordPiece) or code points (words). InvalidArgument:
+// "text N: byte N: invalid UTF-8" (from 0), no words, or a size that does not hold the characters.
+absl::StatusOr<std::unique_ptr<Tokenizer>> TrainTokenizer(absl::Span<const std::string_view> texts,
+                                                          const TokenizerTraining& training);
+
+}  // namespace trama
