@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
@@ -110,9 +111,10 @@ int Main(absl::Span<const std::string> arguments) {
   absl::StatusOr<Flags> flags = Flags::Parse(command.flags, rest);
   if (!flags.ok()) return Fail(UsageError(std::string(flags.status().message())));
   const size_t expected = command.positional.empty() ? 0 : 1;
-  if (flags->positional().size() != expected)
+  const size_t needed = absl::StartsWith(command.positional, "[") ? 0 : expected;
+  if (flags->positional().size() < needed || flags->positional().size() > expected)
     return Fail(UsageError(
-        flags->positional().size() < expected
+        flags->positional().size() < needed
             ? absl::StrCat("trama ", command.name, ": ", command.positional, " is missing")
             : absl::StrCat("trama ", command.name, ": unexpected argument ",
                            flags->positional()[expected])));

@@ -16,7 +16,7 @@ inline constexpr int kInterrupted = 130;
 
 struct Command {
   std::string name;        // "train", or "tokenizer train"
-  std::string positional;  // "MODEL|DIR"; "" where there is none
+  std::string positional;  // "MODEL|DIR"; "[DIR]" may be left out; "" where there is none
   std::string summary;     // one line
   std::string example;     // one line
   std::vector<FlagSpec> flags;

@@ -1,0 +1,115 @@
+// trama tokenizer train --kind=bpe --data=text.txt --vocab_size=8000 --out=DIR
+#include <unistd.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/nearest.h"
+#include "base/status_macros.h"
+#include "runtime/data/text.h"
+#include "runtime/formats/directory_transaction.h"
+#include "runtime/formats/utf8.h"
+#include "runtime/tokenizer/train_tokenizer.h"
+#include "tools/trama/common.h"
+
+namespace trama::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A line that is written over on a terminal, a line every few seconds elsewhere.
+class Progress {
+ public:
+  explicit Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+  ~Progress() {
+    if (drawn_) std::cerr << std::endl;
+  }
+  void operator()(std::string_view stage, int64_t done, int64_t total) {
+    const Clock::time_point now = Clock::now();
+    const auto interval = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(3);
+    if (quiet_ || now - last_ < interval) return;
+    last_ = now;
+    const int64_t percent = total > 0 ? 100 * done / total : 100;
+    std::cerr << (terminal_ ? "\r\x1b[K" : "") << stage << ": " << percent << " % (" << done
+              << " of " << total << (stage == "reading" ? " bytes)" : " tokens)")
+              << (terminal_ ? "" : "\n") << std::flush;
+    drawn_ = terminal_;
+  }
+
+ private:
+  bool quiet_, terminal_, drawn_ = false;
+  Clock::time_point last_ = Clock::now();
+};
+
+absl::StatusOr<TokenizerTraining::Kind> KindOf(const std::string& name) {
+  if (name == "bpe") return TokenizerTraining::Kind::kBpe;
+  if (name == "wordpiece") return TokenizerTraining::Kind::kWordPiece;
+  if (name == "word") return TokenizerTraining::Kind::kWord;
+  if (name.empty()) return UsageError("--kind is missing: bpe, wordpiece or word");
+  return UsageError(absl::StrCat("--kind: '", name, "' is none of bpe, wordpiece, word",
+                                 DidYouMean(name, {"bpe", "wordpiece", "word"})));
+}
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  TokenizerTraining training;
+  TRAMA_ASSIGN_OR_RETURN(training.kind, KindOf(flags.String("kind")));
+  training.vocab_size = flags.Int("vocab_size");
+  training.min_frequency = flags.Int("min_frequency");
+  training.lowercase = flags.Bool("lowercase");
+  constexpr int64_t kMost = int64_t{1} << 24;
+  if (training.vocab_size < 1 || training.vocab_size > kMost)
+    return UsageError(absl::StrCat("--vocab_size: not in 1 to ", kMost));
+  if (flags.String("data").empty()) return UsageError("--data is missing: what to read");
+  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<Document> documents,
+                         ReadDocuments(flags.String("data"), flags.Int("limit")));
+  std::vector<std::string_view> texts;
+  for (const Document& document : documents) {
+    if (const std::optional<size_t> invalid = FindInvalidUtf8(document.text))
+      return absl::InvalidArgumentError(
+          absl::StrCat(document.place, ": byte ", *invalid, ": invalid UTF-8"));
+    texts.push_back(document.text);
+  }
+  const Clock::time_point start = Clock::now();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer;
+  {
+    Progress progress(flags.Bool("quiet"));
+    training.progress = std::ref(progress);
+    tokenizer = TrainTokenizer(texts, training);
+  }
+  if (!tokenizer.ok())
+    return absl::Status(tokenizer.status().code(),
+                        absl::StrCat(flags.String("data"), ": ", tokenizer.status().message()));
+  TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction,
+                         DirectoryTransaction::Begin(flags.String("out")));
+  TRAMA_RETURN_IF_ERROR((*tokenizer)->Save(transaction.path()));
+  TRAMA_RETURN_IF_ERROR(transaction.Commit());
+  if (!flags.Bool("quiet")) {
+    const std::chrono::duration<double> seconds = Clock::now() - start;
+    std::cerr << flags.String("out") << ": " << (*tokenizer)->vocab_size() << " tokens";
+    if ((*tokenizer)->vocab_size() < training.vocab_size) std::cerr << ", the data has no more";
+    std::cerr << " (" << absl::StrFormat("%.1f", seconds.count()) << " s)\n";
+  }
+  return 0;
+}
+
+TRAMA_COMMAND((Command{
+    "tokenizer train",
+    "",
+    "trains a tokenizer on text and writes Hugging Face's files",
+    "trama tokenizer train --kind=bpe --data=book.txt --vocab_size=8000 --out=my-tokenizer",
+    {{"kind", FlagKind::kString, "", "bpe (byte-level, as GPT-2's), wordpiece (BERT's) or word"},
+     {"data", FlagKind::kString, "", "text: .txt, a folder of them, or .jsonl"},
+     {"vocab_size", FlagKind::kInt, "8000", "how many tokens, special ones included"},
+     {"out", FlagKind::kString, "", "the directory to write"},
+     {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
+     {"min_frequency", FlagKind::kInt, "1", "how often a pair that is merged, or a word, is there"},
+     {"lowercase", FlagKind::kBool, "true", "wordpiece: lower case, without accents"},
+     {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all"},
+     {"quiet", FlagKind::kBool, "false", "no progress on standard error"}},
+    Run}));
+
+}  // namespace
+}  // namespace trama::cli
