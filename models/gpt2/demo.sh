@@ -12,7 +12,7 @@ declare -A option=(
   [config]=models/gpt2/recipes/demo.textproto     # how to train
   [backend]=cpu
   [train_bytes]=3000000 [val_bytes]=200000
-  [samples]=200 [temperature]=0.5 [top_p]=0.9
+  [samples]=200 [temperature]=0.4 [top_p]=0.8
   [max_ratio]=1.15                                # validation loss / entropy rate
   [min_parsed]=0.90 [max_copies]=0.05             # of the samples
 )
