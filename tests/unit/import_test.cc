@@ -2,6 +2,8 @@
 #include "runtime/import.h"
 
 #include <cstring>
+#include <fstream>
+#include <random>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -186,6 +188,26 @@ TEST(ImportTest, FindsEveryLieOfLlmc) {
   EXPECT_FALSE(FileExists(dir / "out"));
 }
 
+TEST(ImportTest, LlmcSurvivesMutations) {
+  const TempDir dir;
+  ASSERT_OK(MakeDirectories(dir / "m"));
+  ASSERT_OK(WriteModelFiles(SmallModel(), dir / "m"));
+  ASSERT_OK(ExportModel(dir / "m", ModelFormat::kLlmc, std::nullopt, dir / "a.bin"));
+  const std::string whole = *ReadFile(dir / "a.bin");
+  std::mt19937 random(1);
+  int refused = 0;
+  constexpr int kRuns = 500;
+  for (int run = 0; run < kRuns; ++run) {
+    std::string bytes = whole;
+    for (uint32_t i = 0; i < 1 + random() % 3; ++i)
+      bytes[random() % 32] = static_cast<char>(random() % 2 ? random() : 1 << random() % 8);
+    if (random() % 4 == 0) bytes.resize(random() % bytes.size());
+    std::ofstream(dir / "x.bin", std::ios::binary) << bytes;
+    refused += !ReadForeignModel(ModelFormat::kLlmc, dir / "x.bin").ok();
+  }
+  EXPECT_GT(refused, kRuns * 9 / 10);
+}
+
 TEST(ImportTest, LlmcRefusesWhatItCannotHold) {
   const TempDir dir;
   const std::pair<const char*, const char*> cases[] = {
@@ -213,12 +235,11 @@ TEST(ImportTest, SafetensorsLoseWhatIsNoParameterAndKeepTheirType) {
   stored["lm_head.weight"] = want["wte.weight"];
   ASSERT_OK(WriteSafetensors(from / "model.safetensors", stored));
   ASSERT_OK(WriteModelConfig(model, from.path()));
-  from.Write("vocab.json", "{}");
-  from.Write("merges.txt", "");
+  from.Write("generation_config.json", "{}");
   ASSERT_OK(ImportModel(ModelFormat::kSafetensors, from.path(), to / "m"));
   ASSERT_OK_AND_ASSIGN(const TensorMap read, ReadSafetensors(to / "m"));
   ExpectEqual(read, want);
-  EXPECT_EQ(*ReadFile(to / "m/vocab.json"), "{}");
+  EXPECT_EQ(*ReadFile(to / "m/generation_config.json"), "{}");
   // What other programs read, as f32.
   ASSERT_OK(ExportModel(from.path(), ModelFormat::kSafetensors, DType::kF32, to / "x"));
   ASSERT_OK_AND_ASSIGN(const TensorMap exported, ReadSafetensors(to / "x"));
