@@ -29,7 +29,9 @@ std::array<double, 2> Draw(const nn::Init& init, const std::array<uint32_t, 4>& 
   return {init.a + radius * std::cos(angle), init.a + radius * std::sin(angle)};
 }
 
-HostTensor Fill(const nn::Parameter& parameter, uint64_t seed) {
+}  // namespace
+
+HostTensor InitialParameter(const nn::Parameter& parameter, uint64_t seed) {
   HostTensor tensor(DType::kF32, parameter.shape());
   absl::Span<float> values = tensor.data<float>();
   const nn::Init& init = parameter.init();
@@ -50,7 +52,6 @@ HostTensor Fill(const nn::Parameter& parameter, uint64_t seed) {
   }
   return tensor;
 }
-}  // namespace
 
 absl::StatusOr<TensorMap> InitialParameters(const nn::Module& module, uint64_t seed) {
   const double bytes = 4.0 * static_cast<double>(module.num_parameters());
@@ -62,7 +63,7 @@ absl::StatusOr<TensorMap> InitialParameters(const nn::Module& module, uint64_t s
                                                      " GiB"));
   TensorMap result;
   for (const nn::Parameter* parameter : module.parameters())
-    result.emplace(parameter->path(), Fill(*parameter, seed));
+    result.emplace(parameter->path(), InitialParameter(*parameter, seed));
   return result;
 }
 

@@ -14,4 +14,7 @@ namespace trama {
 // ResourceExhausted where the machine's memory does not hold them.
 absl::StatusOr<TensorMap> InitialParameters(const nn::Module& module, uint64_t seed);
 
+// One of them.
+HostTensor InitialParameter(const nn::Parameter& parameter, uint64_t seed);
+
 }  // namespace trama

@@ -5,12 +5,13 @@
 #include <limits>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace trama {
 namespace {
 
-constexpr int64_t kBatch = 256;
+constexpr int64_t kBatch = 64;
 
 // One logit is that of class 1 against class 0; several are those of a softmax.
 std::vector<double> Probabilities(const HostTensor& logits, int64_t row, int64_t classes) {
@@ -25,6 +26,18 @@ std::vector<double> Probabilities(const HostTensor& logits, int64_t row, int64_t
   const double sum = std::accumulate(p.begin(), p.end(), 0.0);
   for (double& value : p) value /= sum;
   return p;
+}
+
+std::vector<int64_t> Range(int64_t begin, int64_t end) {
+  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  return indices;
+}
+
+std::string ProgramName(const TensorMap& batch, int64_t size) {
+  const auto ids = batch.find("input_ids");
+  return ids == batch.end() ? absl::StrCat("forward.b", size)
+                            : absl::StrCat("forward.b", size, "t", ids->second.shape[1]);
 }
 
 }  // namespace
@@ -46,28 +59,44 @@ std::vector<std::vector<int64_t>> Classifications::Confusion() const {
 
 absl::StatusOr<Classifications> Classify(const LoadedModel& model, const Dataset& dataset,
                                          const SessionOptions& options) {
+  // Every shape that a full batch may have, and that of the rest.
+  const int64_t batch_size = std::min(kBatch, dataset.size()), rest = dataset.size() % batch_size;
+  std::vector<Program> programs;
+  const auto add = [&](TensorMap example, int64_t size) {
+    example.erase("labels");
+    Program program;
+    program.name = ProgramName(example, size);
+    for (const auto& [name, tensor] : example) {
+      program.inputs.push_back({name, tensor.dtype, tensor.shape});
+      program.inputs.back().shape[0] = size;
+    }
+    for (const Program& known : programs)
+      if (known.name == program.name) return;
+    programs.push_back(std::move(program));
+  };
+  for (const int64_t index : dataset.ShapeExamples()) {
+    TRAMA_ASSIGN_OR_RETURN(TensorMap example, dataset.Batch({index}));
+    add(std::move(example), batch_size);
+  }
+  if (rest > 0) {
+    TRAMA_ASSIGN_OR_RETURN(TensorMap example,
+                           dataset.Batch(Range(dataset.size() - rest, dataset.size())));
+    add(std::move(example), rest);
+  }
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                         Session::Create(*model.model, programs, options));
+  TRAMA_RETURN_IF_ERROR(session->LoadState(model.parameters));
+
   Classifications all;
-  std::map<int64_t, std::unique_ptr<Session>> sessions;  // a full batch, and the rest
-  for (int64_t begin = 0; begin < dataset.size(); begin += kBatch) {
-    const int64_t size = std::min(kBatch, dataset.size() - begin);
-    std::vector<int64_t> indices(static_cast<size_t>(size));
-    std::iota(indices.begin(), indices.end(), begin);
-    TRAMA_ASSIGN_OR_RETURN(TensorMap batch, dataset.Batch(indices));
+  for (int64_t begin = 0; begin < dataset.size(); begin += batch_size) {
+    const int64_t size = std::min(batch_size, dataset.size() - begin);
+    TRAMA_ASSIGN_OR_RETURN(TensorMap batch, dataset.Batch(Range(begin, begin + size)));
     if (auto labels = batch.find("labels"); labels != batch.end()) {
       for (int64_t i = 0; i < size; ++i)
         all.wanted.push_back(static_cast<int64_t>(labels->second.at(i)));
       batch.erase(labels);
     }
-    std::unique_ptr<Session>& session = sessions[size];
-    if (!session) {
-      Program program;
-      program.name = "forward";
-      for (const auto& [name, tensor] : batch)
-        program.inputs.push_back({name, tensor.dtype, tensor.shape});
-      TRAMA_ASSIGN_OR_RETURN(session, Session::Create(*model.model, {program}, options));
-      TRAMA_RETURN_IF_ERROR(session->LoadState(model.parameters));
-    }
-    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call("forward", batch));
+    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call(ProgramName(batch, size), batch));
     auto logits = outputs.find("logits");
     if (logits == outputs.end())
       return absl::FailedPreconditionError(model.entry->name + ": this model gives no logits");

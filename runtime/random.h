@@ -14,6 +14,7 @@ enum class RandomStream : uint32_t {
   kShuffle = 0x53485546,  // (place in the epoch, epoch)
   kWindow = 0x57494E44,   // (example, 0)
   kSample = 0x53414D50,   // (position, sample)
+  kSplit = 0x53504C54,    // (place, class + 1, or 0 for all)
 };
 
 // 128 random bits, as two words, for the pair (`index`, `group`).

@@ -35,16 +35,27 @@ std::string Details(const TrainResult& result, int64_t tokens, double seconds) {
   return text;
 }
 
-std::string StepName(const char* kind, int64_t size) { return absl::StrCat(kind, ".b", size); }
+// "train.b8", or with a time axis "train.b8t64".
+std::string StepName(const char* kind, const TensorMap& tensors, int64_t batch) {
+  const auto ids = tensors.find("input_ids");
+  return ids == tensors.end() ? absl::StrCat(kind, ".b", batch)
+                              : absl::StrCat(kind, ".b", batch, "t", ids->second.shape[1]);
+}
 
-Program ProgramFor(std::string name, ProgramKind kind, std::vector<TensorSpec> specs,
-                   int64_t batch) {
+Program ProgramFor(std::string name, ProgramKind kind, const TensorMap& example, int64_t batch) {
   Program program;
   program.name = std::move(name);
   program.kind = kind;
-  for (TensorSpec& spec : specs) spec.shape[0] = batch;
-  program.inputs = std::move(specs);
+  program.inputs = SpecsOf(example);
+  for (TensorSpec& spec : program.inputs) spec.shape[0] = batch;
   return program;
+}
+
+// Adds the program unless there is one of its name.
+void AddProgram(Program program, std::vector<Program>* programs) {
+  for (const Program& known : *programs)
+    if (known.name == program.name) return;
+  programs->push_back(std::move(program));
 }
 
 }  // namespace
@@ -66,15 +77,14 @@ int64_t CountTargets(const TensorMap& batch, int64_t size) {
 
 Evaluator::Evaluator(const Dataset& dataset, int64_t batch_size, std::vector<Program>* programs)
     : dataset_(dataset), batch_size_(std::min(batch_size, dataset.size())) {
-  absl::StatusOr<TensorMap> example = dataset.Batch({0});
-  if (!example.ok()) return;  // Run says why
-  for (int64_t size : {batch_size_, dataset.size() % batch_size_}) {
-    const std::string name = StepName("evaluate", size);
-    const bool known = std::any_of(programs->begin(), programs->end(),
-                                   [&](const Program& program) { return program.name == name; });
-    if (size > 0 && !known)
-      programs->push_back(ProgramFor(name, ProgramKind::kLoss, SpecsOf(*example), size));
-  }
+  auto add = [&](const absl::StatusOr<TensorMap>& example, int64_t size) {
+    if (!example.ok()) return;  // Run says why
+    AddProgram(ProgramFor(StepName("evaluate", *example, size), ProgramKind::kLoss, *example, size),
+               programs);
+  };
+  const int64_t rest = dataset.size() % batch_size_;
+  for (const int64_t example : dataset.ShapeExamples()) add(dataset.Batch({example}), batch_size_);
+  if (rest > 0) add(dataset.Batch(Range(dataset.size() - rest, dataset.size())), rest);
 }
 
 absl::StatusOr<Evaluation> Evaluator::Run(Session& session) const {
@@ -85,7 +95,7 @@ absl::StatusOr<Evaluation> Evaluator::Run(Session& session) const {
     const int64_t targets = CountTargets(batch, end - begin);
     if (targets == 0) continue;
     TRAMA_ASSIGN_OR_RETURN(TensorMap outputs,
-                           session.Call(StepName("evaluate", end - begin), batch));
+                           session.Call(StepName("evaluate", batch, end - begin), batch));
     total.loss += outputs["loss"].at(0) * static_cast<double>(targets);
     total.targets += targets;
   }
@@ -99,24 +109,27 @@ absl::StatusOr<Evaluation> Evaluator::Run(Session& session) const {
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, LoadedData& data,
                                                          const TrainOptions& options,
                                                          const SessionOptions& session_options) {
-  std::unique_ptr<Trainer> trainer(new Trainer(model, data, options));
+  std::unique_ptr<Trainer> trainer(new Trainer(model, options));
   TRAMA_ASSIGN_OR_RETURN(BatchIterator batches, BatchIterator::Create(*data.train, options.batch));
   trainer->batches_ = std::make_unique<BatchIterator>(std::move(batches));
   TRAMA_RETURN_IF_ERROR(trainer->PlanSteps());
 
   const bool accumulates = options.batch.grad_accumulation > 1;
   const int64_t batch_size = trainer->batches_->batch_size();
-  TRAMA_ASSIGN_OR_RETURN(TensorMap example, data.train->Batch({0}));
   std::vector<int64_t> sizes{batch_size};
   if (const int64_t rest = data.train->size() % batch_size; rest != 0 && !data.train->endless())
     sizes.push_back(rest);
   std::vector<Program> programs;
-  for (int64_t size : sizes)
-    programs.push_back(ProgramFor(StepName("train", size),
-                                  accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
-                                  SpecsOf(example), size));
-  if (accumulates)
-    programs.push_back(ProgramFor("apply", ProgramKind::kApply, SpecsOf(example), batch_size));
+  for (const int64_t index : data.train->ShapeExamples()) {
+    TRAMA_ASSIGN_OR_RETURN(const TensorMap example, data.train->Batch({index}));
+    for (const int64_t size : sizes)
+      AddProgram(ProgramFor(StepName("train", example, size),
+                            accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
+                            example, size),
+                 &programs);
+    if (accumulates)
+      AddProgram(ProgramFor("apply", ProgramKind::kApply, example, batch_size), &programs);
+  }
   for (Program& program : programs) {
     program.optimizer = options.optimizer;
     program.trainable = options.trainable;
@@ -129,10 +142,6 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
 
   TRAMA_ASSIGN_OR_RETURN(trainer->session_,
                          Session::Create(*model.model, programs, session_options));
-  for (int64_t size : sizes) {
-    TRAMA_ASSIGN_OR_RETURN(trainer->step_programs_[size],
-                           trainer->session_->Find(StepName("train", size)));
-  }
   if (accumulates) {
     TRAMA_ASSIGN_OR_RETURN(trainer->apply_, trainer->session_->Find("apply"));
   }
@@ -186,7 +195,8 @@ absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
   uint32_t last = apply_;
   while (true) {
     TRAMA_ASSIGN_OR_RETURN(Batch batch, batches_->Next());
-    const uint32_t program = step_programs_.at(batch.size);
+    TRAMA_ASSIGN_OR_RETURN(const uint32_t program,
+                           session_->Find(StepName("train", batch.tensors, batch.size)));
     for (const auto& [name, tensor] : batch.tensors) {
       const Session::Slot* slot = session_->Input(program, name);
       if (!slot)

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <limits>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,7 +52,8 @@ struct Evaluation {
 // training batch is.
 inline constexpr int64_t kEvaluationBatch = 32;
 
-// The mean loss over a dataset, in batches that all fit one compiled size and a smaller last one.
+// The mean loss over a dataset, in batches of one size and a smaller last one: a program for each
+// shape that they have.
 class Evaluator {
  public:
   // `programs` gets the programs that the session must have for it.
@@ -87,8 +87,7 @@ class Trainer {
   int64_t total_steps() const { return total_steps_; }
 
  private:
-  Trainer(LoadedModel& model, LoadedData& data, TrainOptions options)
-      : model_(model), data_(data), options_(std::move(options)) {}
+  Trainer(LoadedModel& model, TrainOptions options) : model_(model), options_(std::move(options)) {}
   absl::Status PlanSteps();
   absl::Status Resume();
   // One update; the batches it takes come from batches_.
@@ -97,12 +96,10 @@ class Trainer {
   absl::Status WriteCheckpoint();
 
   LoadedModel& model_;
-  LoadedData& data_;
   TrainOptions options_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<BatchIterator> batches_;
   std::unique_ptr<Evaluator> evaluator_;
-  std::map<int64_t, uint32_t> step_programs_;  // by batch size
   uint32_t apply_ = 0;
   int64_t total_steps_ = 0, step_ = 0;
   double best_val_loss_ = std::numeric_limits<double>::infinity();

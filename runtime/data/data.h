@@ -36,6 +36,17 @@ struct DataOptions {
   int64_t stride = 0;  // 0: random windows
   WindowLabels labels = WindowLabels::kEveryToken;
 
+  // Token sequences of different lengths: classified texts and instructions. Longer ones are cut at
+  // seq_len; shorter ones are padded with `pad_id`, or where that is -1 with the tokenizer's end of
+  // text.
+  int32_t pad_id = -1;
+  bool classifies_text = false;   // the model gives a class to each text
+  std::string text_column{};      // of a table; empty: lines of label TAB text
+  bool balance = false;           // as many texts of each class as the rarest has
+  std::vector<double> splits{};   // shares of training, validation and test, shuffled by `seed`
+  std::string part{};             // the one of them that is read where `training` is false
+  bool mask_instruction = false;  // no target before the response
+
   // Tables.
   std::string target{};                    // the label's column
   std::string positive{}, negative{};      // values of a binary target
@@ -48,7 +59,7 @@ struct LoadedData {
   std::unique_ptr<Dataset> train;                  // null unless options.training
   std::unique_ptr<Dataset> validation;             // null where none was asked for
   std::shared_ptr<const Tokenizer> tokenizer;      // text; null for .bin without one
-  std::vector<std::string> features, class_names;  // tables
+  std::vector<std::string> features, class_names;  // tables; classes of texts too
 };
 
 // Reads the data by its kind. Errors are one line that names the file: NotFound where it is not

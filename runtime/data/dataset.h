@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -21,6 +22,9 @@ class Dataset {
   // The examples of these numbers, each below size() unless endless: by input name, examples along
   // dimension 0 of every tensor.
   virtual absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const = 0;
+  // An example of each shape that batches come in, dimension 0 aside: a batch has the shape of its
+  // largest example.
+  virtual std::vector<int64_t> ShapeExamples() const { return {0}; }
   // A checksum of the content, so that a resumed run notices other data.
   virtual uint32_t Checksum() const = 0;
 };

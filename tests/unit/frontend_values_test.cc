@@ -441,6 +441,21 @@ TEST_P(Values, DropoutKeepsTheExpectation) {
   EXPECT_NEAR(kept / 1e4, 0.75, 5 * std::sqrt(0.25 * 0.75 / 1e4));
 }
 
+// The figures of Raschka's chapter 7: a target of -100 leaves the mean as it was.
+TEST(CrossEntropy, LeavesOutIgnoredTargetsAsTheBook) {
+  const auto loss = [](const Shape& shape, const std::vector<float>& logits,
+                       const std::vector<int32_t>& targets) {
+    return Eval([](const auto& in) { return cross_entropy(in[0], in[1]); },
+                {HostTensor::F32(shape, logits).Cast(DType::kF64),
+                 HostTensor::I32({shape[0]}, targets)})
+        .at(0);
+  };
+  const double two = loss({2, 2}, {-1, 1, -0.5, 1.5}, {0, 1});
+  EXPECT_NEAR(two, 1.1269, 5e-5);
+  EXPECT_NEAR(loss({3, 2}, {-1, 1, -0.5, 1.5, -0.5, 1.5}, {0, 1, 1}), 0.7936, 5e-5);
+  EXPECT_EQ(loss({3, 2}, {-1, 1, -0.5, 1.5, -0.5, 1.5}, {0, 1, -100}), two);
+}
+
 TEST_P(Values, Losses) {
   const int64_t n = Pick(1, 6), classes = Pick(2, 5);
   const HostTensor logits = Reals({n, classes});

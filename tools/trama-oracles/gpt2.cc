@@ -13,27 +13,13 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/generator.h"
+#include "tools/trama-oracles/gpt2_fine_tuning.h"
 #include "tools/trama-oracles/oracle.h"
 
 namespace trama::oracles {
 namespace {
 
 constexpr int64_t kLargestInterpreted = 4096;  // words of a vocabulary
-
-// [[1, 2], [3, 4]] of ids.
-absl::StatusOr<HostTensor> IdsOf(const Json& rows) {
-  std::vector<int32_t> values;
-  size_t length = 0;
-  for (const Json& row : rows.array()) {
-    TRAMA_ASSIGN_OR_RETURN(std::vector<int64_t> ids, row.As<std::vector<int64_t>>());
-    length = ids.size();
-    values.insert(values.end(), ids.begin(), ids.end());
-  }
-  const auto count = static_cast<int64_t>(rows.array().size());
-  if (count * static_cast<int64_t>(length) != static_cast<int64_t>(values.size()))
-    return absl::InvalidArgumentError("rows of ids differ in length");
-  return HostTensor::I32({count, static_cast<int64_t>(length)}, values);
-}
 
 double Norm(const HostTensor& tensor) {
   double sum = 0;
@@ -451,7 +437,8 @@ absl::Status Run(const std::string& directory, const SessionOptions& options, Re
   TRAMA_RETURN_IF_ERROR(RunForward(test));
   TRAMA_RETURN_IF_ERROR(RunGradients(test));
   TRAMA_RETURN_IF_ERROR(RunTraining(test));
-  return RunGeneration(test);
+  TRAMA_RETURN_IF_ERROR(RunGeneration(test));
+  return RunFineTuning(directory, options, std::move(test.model), test.inputs, report);
 }
 
 TRAMA_ORACLE("gpt2", Run);

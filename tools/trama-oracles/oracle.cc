@@ -140,6 +140,20 @@ absl::StatusOr<TensorMap> CallOnce(const Model& model, ProgramKind kind,
   return session->Call("call", inputs);
 }
 
+absl::StatusOr<HostTensor> IdsOf(const Json& rows) {
+  std::vector<int32_t> values;
+  size_t length = 0;
+  for (const Json& row : rows.array()) {
+    TRAMA_ASSIGN_OR_RETURN(std::vector<int64_t> ids, row.As<std::vector<int64_t>>());
+    length = ids.size();
+    values.insert(values.end(), ids.begin(), ids.end());
+  }
+  const auto count = static_cast<int64_t>(rows.array().size());
+  if (count * static_cast<int64_t>(length) != static_cast<int64_t>(values.size()))
+    return absl::InvalidArgumentError("rows of ids differ in length");
+  return HostTensor::I32({count, static_cast<int64_t>(length)}, values);
+}
+
 std::string LabelOf(const std::string& directory, const SessionOptions& options) {
   return absl::StrCat(FileNameOf(DirectoryOf(directory)), "/", FileNameOf(directory), " ",
                       options.backend);

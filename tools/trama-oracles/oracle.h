@@ -69,6 +69,9 @@ absl::StatusOr<TensorMap> CallOnce(const Model& model, ProgramKind kind,
                                    const SessionOptions& options,
                                    const ForwardOptions& forward = {});
 
+// i32 of rows of ids, [[1, 2], [3, 4]]. InvalidArgument where they differ in length.
+absl::StatusOr<HostTensor> IdsOf(const Json& rows);
+
 // "CASE BACKEND" of a case's folder.
 std::string LabelOf(const std::string& directory, const SessionOptions& options);
 

@@ -3,9 +3,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "runtime/formats/file.h"
 
 namespace trama::cli {
 namespace {
@@ -16,6 +18,34 @@ std::vector<std::string> Names(const Config& config, const char* key) {
   return names ? *names : std::vector<std::string>();
 }
 
+// "70/10/20", or as shares of 1.
+absl::StatusOr<std::vector<double>> Splits(const std::string& text) {
+  std::vector<double> shares;
+  double sum = 0;
+  for (absl::string_view part : absl::StrSplit(text, absl::ByAnyChar("/,"), absl::SkipEmpty())) {
+    double share;
+    if (!absl::SimpleAtod(part, &share) || !(share >= 0))
+      return UsageError(absl::StrCat("--splits: '", part, "' is no share"));
+    shares.push_back(share);
+    sum += share;
+  }
+  if (!shares.empty() && (shares.size() != 3 || !(sum > 0)))
+    return UsageError("--splits: not three shares, as in 70/10/20");
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+// Texts to classify: for a model that has a head for that, or gets one.
+absl::StatusOr<bool> ClassifiesText(const Flags& flags, const Config& config,
+                                    const std::string& data) {
+  if (!config.Has("num_labels")) return false;
+  TRAMA_ASSIGN_OR_RETURN(const int64_t labels, config.Int("num_labels", 0));
+  const std::string extension = ExtensionOf(data);
+  if (extension == ".safetensors") return false;
+  return labels > 0 || flags.Int("num_labels") > 0 || flags.Given("text_column") ||
+         extension == ".csv" || extension == ".tsv";
+}
+
 std::string Text(const Config& config, const char* key) {
   return config.String(key, "").value_or("");
 }
@@ -24,7 +54,7 @@ std::string Text(const Config& config, const char* key) {
 std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
   std::vector<FlagSpec> all = {
       {"data", FlagKind::kString, "",
-       "text, tables or tensors: .txt .jsonl .csv .tsv .bin "
+       "text, tables, instructions or tensors: .txt .json .jsonl .csv .tsv .bin "
        ".safetensors, or a folder of .txt"},
       {"val_data", FlagKind::kString, "", "validation data of the same kind"},
       {"val_fraction", FlagKind::kDouble, "0", "or the last part of --data"},
@@ -35,7 +65,11 @@ std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
       {"target", FlagKind::kString, "", "a table's column of labels"},
       {"positive", FlagKind::kString, "", "the target's value that counts as 1"},
       {"negative", FlagKind::kString, "", "the one that counts as 0; other rows are left out"},
-      {"features", FlagKind::kString, "", "a table's columns a,b,c; default: all other numbers"}};
+      {"features", FlagKind::kString, "", "a table's columns a,b,c; default: all other numbers"},
+      {"text_column", FlagKind::kString, "", "a table's column of texts to classify"},
+      {"balance", FlagKind::kBool, "false", "as many texts of each class as the rarest has"},
+      {"splits", FlagKind::kString, "", "70/10/20: training, validation and test, shuffled"},
+      {"mask_instruction", FlagKind::kBool, "false", "learns responses only"}};
   all.insert(all.end(), flags.begin(), flags.end());
   return all;
 }
@@ -75,7 +109,19 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
     TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
   }
-  TRAMA_ASSIGN_OR_RETURN(const int64_t classes, config.Int("classes", 0));
+  options.text_column = flags.String("text_column");
+  options.balance = flags.Bool("balance");
+  options.part = flags.String("part");
+  options.mask_instruction = flags.Bool("mask_instruction");
+  TRAMA_ASSIGN_OR_RETURN(options.splits, Splits(flags.String("splits")));
+  TRAMA_ASSIGN_OR_RETURN(options.classifies_text, ClassifiesText(flags, config, options.data));
+  TRAMA_ASSIGN_OR_RETURN(const int64_t end_id, config.Int("eos_token_id", -1, -1, INT32_MAX));
+  options.pad_id = static_cast<int32_t>(end_id);
+  TRAMA_ASSIGN_OR_RETURN(int64_t classes, config.Int("classes", 0));
+  if (options.classifies_text) {
+    TRAMA_ASSIGN_OR_RETURN(classes, config.Int("num_labels", 0));
+    if (flags.Int("num_labels") > 0) classes = flags.Int("num_labels");
+  }
   options.classes = classes;
   if (model) {
     options.tokenizer = model->tokenizer;
@@ -86,18 +132,25 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     if (!flags.Given("negative")) options.negative = Text(config, "negative");
     TRAMA_ASSIGN_OR_RETURN(options.vocab_size, config.Int("vocab_size", 0));
     if (options.features.empty()) options.features = Names(config, "feature_names");
-    options.class_names = Names(config, "class_names");
-  } else if (options.positive.empty() && !new_config.Has("classes")) {
+    if (options.text_column.empty()) options.text_column = Text(config, "text_column");
+    // A head of another size is for other classes.
+    TRAMA_ASSIGN_OR_RETURN(const int64_t labels, config.Int("num_labels", 0));
+    if (flags.Int("num_labels") == 0 || flags.Int("num_labels") == labels)
+      options.class_names = Names(config, "class_names");
+  } else if (options.positive.empty() && !new_config.Has("classes") && !options.classifies_text) {
     options.classes = 0;  // a new classifier gets as many classes as the target has values
   }
+  // Lines of label TAB text name no column: their labels are read all the same.
+  if (options.classifies_text && options.text_column.empty() && purpose != Purpose::kPredict)
+    options.target = "label";
   return LoadData(options);
 }
 
 void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model) {
-  if (data.features.empty()) return;
-  model->config.Set("feature_names", data.features);
+  if (data.features.empty() && data.class_names.empty()) return;
+  if (!data.features.empty()) model->config.Set("feature_names", data.features);
   model->config.Set("class_names", data.class_names);
-  for (const char* flag : {"target", "positive", "negative"})
+  for (const char* flag : {"target", "positive", "negative", "text_column"})
     if (flags.Given(flag)) model->config.Set(flag, flags.String(flag));
 }
 

@@ -12,7 +12,8 @@
 namespace trama::cli {
 
 // --data, --val_data, --val_fraction, --limit, --tokenizer, --seq_len, --stride, --target,
-// --positive, --negative, --features, in front of `flags`.
+// --positive, --negative, --features, --text_column, --balance, --splits, --mask_instruction, in
+// front of `flags`.
 std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags);
 
 enum class Purpose { kTrain, kEvaluate, kPredict };
@@ -24,7 +25,8 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
                                        const std::string& name, Purpose purpose);
 
 // Keeps what the data's table was made of in the model's config (feature_names, class_names,
-// target, positive, negative), so that eval and predict read other tables the same way.
+// target, positive, negative, text_column), so that eval and predict read other tables the same
+// way.
 void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model);
 // The names of the classes of a model that was trained on a table; empty where it was not.
 std::vector<std::string> ClassNames(const LoadedModel& model);

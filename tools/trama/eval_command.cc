@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/classifier.h"
+#include "runtime/fine_tune.h"
 #include "runtime/trainer.h"
 #include "tools/trama/common.h"
 #include "tools/trama/data_flags.h"
@@ -27,10 +28,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
     TRAMA_ASSIGN_OR_RETURN(Evaluation evaluation, evaluator.Run(*session));
     result.Set("loss", evaluation.loss);
     result.Set("targets", evaluation.targets);
-    if (model.entry->task == "language-modeling")
+    if (model.entry->task == "language-modeling" && !Classifies(model))
       result.Set("perplexity", std::exp(evaluation.loss));
   }
-  if (model.entry->task == "classification") {
+  if (Classifies(model)) {
     TRAMA_ASSIGN_OR_RETURN(Classifications all, Classify(model, *data.validation, options));
     result.Set("accuracy", all.Accuracy());
     Json matrix = Json::EmptyArray();
@@ -44,7 +45,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
 }
 
 TRAMA_COMMAND((Command{"eval", "DIR", "loss, perplexity, accuracy over data, as JSON",
-                       "trama eval my-gpt --data=other.txt", WithRuntimeFlags(WithDataFlags({})),
+                       "trama eval my-gpt --data=other.txt",
+                       WithRuntimeFlags(WithDataFlags({{"part", FlagKind::kString, "",
+                                                        "of --splits: train, validation or "
+                                                        "test; default: all"}})),
                        Run}));
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/classifier.h"
+#include "runtime/fine_tune.h"
 #include "runtime/formats/json.h"
 #include "tools/trama/common.h"
 #include "tools/trama/data_flags.h"
@@ -15,7 +16,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   if (flags.String("input").empty()) return UsageError("--input is missing: what to classify");
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
-  if (model.entry->task != "classification")
+  if (!Classifies(model))
     return absl::FailedPreconditionError(
         absl::StrCat(flags.positional()[0], ": a ", model.entry->name, " is no classifier"));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
@@ -35,12 +36,12 @@ absl::StatusOr<int> Run(const Flags& flags) {
   return 0;
 }
 
-TRAMA_COMMAND((Command{
-    "predict", "DIR", "classifies rows, one JSON object a line",
-    "trama predict my-classifier --input=rows.csv",
-    WithRuntimeFlags(WithDataFlags({{"input", FlagKind::kString, "",
-                                     "rows of a table, or tensors (.safetensors)"}})),
-    Run}));
+TRAMA_COMMAND((Command{"predict", "DIR", "classifies rows, one JSON object a line",
+                       "trama predict my-classifier --input=rows.csv",
+                       WithRuntimeFlags(WithDataFlags(
+                           {{"input", FlagKind::kString, "",
+                             "rows of a table, lines of text, or tensors (.safetensors)"}})),
+                       Run}));
 
 }  // namespace
 }  // namespace trama::cli

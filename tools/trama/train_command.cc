@@ -1,16 +1,19 @@
 // trama train MODEL|DIR --data=...: trains, and writes a model directory.
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
+#include "runtime/fine_tune.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/trainer.h"
@@ -79,6 +82,20 @@ absl::StatusOr<std::vector<std::string>> Trainable(const Flags& flags, const Mod
   return trainable;
 }
 
+// ", 1234 of them trained (NAMES)", where others are frozen.
+std::string TrainedText(const std::vector<std::string>& trainable, const Model& model) {
+  if (trainable.empty()) return "";
+  int64_t elements = 0;
+  for (const nn::Parameter* parameter : model.module().parameters())
+    if (std::find(trainable.begin(), trainable.end(), parameter->path()) != trainable.end())
+      elements += NumElements(parameter->shape()).value_or(0);
+  constexpr size_t kListed = 40;
+  const std::vector<std::string> listed(trainable.begin(),
+                                        trainable.begin() + std::min(kListed, trainable.size()));
+  return absl::StrCat(", ", elements, " of them trained (", absl::StrJoin(listed, ", "),
+                      trainable.size() > kListed ? ", ..." : "", ")");
+}
+
 absl::Status Initialize(const Flags& flags, LoadedModel& model) {
   const std::string& init = flags.String("init");
   if (init == "random") return absl::OkStatus();
@@ -117,6 +134,28 @@ absl::Status ReadConfigFile(Flags& flags) {
   return absl::OkStatus();
 }
 
+// Whether the data are texts with a class each.
+bool ClassifiesText(const LoadedData& data) {
+  return data.tokenizer && !data.class_names.empty() && data.features.empty();
+}
+
+int64_t NumLabels(const Flags& flags, const LoadedData& data) {
+  return std::max(flags.Int("num_labels"), static_cast<int64_t>(data.class_names.size()));
+}
+
+constexpr const char* kDropoutKeys[] = {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"};
+
+// What a loaded model is changed to: a head for the data's classes, other dropout.
+absl::Status Adapt(const Flags& flags, const LoadedData& data, LoadedModel* model) {
+  const auto seed = static_cast<uint64_t>(flags.Int("seed"));
+  if (ClassifiesText(data)) TRAMA_RETURN_IF_ERROR(EnsureHead(NumLabels(flags, data), seed, model));
+  if (!flags.Given("dropout")) return absl::OkStatus();
+  Config changes;
+  for (const char* key : kDropoutKeys)
+    if (model->entry->defaults.Has(key)) changes.Set(key, flags.Double("dropout"));
+  return Reconfigure(changes, seed, model);
+}
+
 // The model: new and fitted to the data where it is a name of the zoo, as it is where it is a
 // directory (or a run that is resumed).
 absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name,
@@ -137,10 +176,10 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
     }
   }
   if (!data.features.empty()) fit("features", static_cast<int64_t>(data.features.size()));
+  if (ClassifiesText(data)) fit("num_labels", NumLabels(flags, data));
   if (data.class_names.size() > 2) fit("classes", static_cast<int64_t>(data.class_names.size()));
   if (flags.Given("dropout"))
-    for (const char* key : {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"})
-      fit(key, flags.Double("dropout"));
+    for (const char* key : kDropoutKeys) fit(key, flags.Double("dropout"));
   return NewModel(name, config, seed);
 }
 
@@ -199,7 +238,10 @@ absl::StatusOr<int> Run(const Flags& given) {
       model.parameters = std::move(checkpoint.parameters);
     }
     TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name, Purpose::kTrain));
-    if (!goes_on) TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
+    if (!goes_on) {
+      TRAMA_RETURN_IF_ERROR(Adapt(flags, data, &model));
+      TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
+    }
   } else {
     TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name, Purpose::kTrain));
     TRAMA_ASSIGN_OR_RETURN(model, ModelFor(flags, name, data));
@@ -212,10 +254,10 @@ absl::StatusOr<int> Run(const Flags& given) {
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,
                          Trainer::Create(model, data, options, session_options));
   if (!options.quiet)
-    std::cerr << absl::StrFormat("%s: %d parameters, %d steps, %.1f MiB planned\n",
-                                 model.entry->name, model.model->module().num_parameters(),
-                                 trainer->total_steps(),
-                                 static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
+    std::cerr << absl::StrFormat(
+        "%s: %d parameters%s, %d steps, %.1f MiB planned\n", model.entry->name,
+        model.model->module().num_parameters(), TrainedText(options.trainable, *model.model),
+        trainer->total_steps(), static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
   absl::StatusOr<TrainResult> result = trainer->Run(&interrupted);
   if (!result.ok()) return result.status();
   Json summary = Json::MakeObject();
@@ -251,7 +293,8 @@ TRAMA_COMMAND((Command{
          {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum"},
          {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere"},
          {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none"},
-         {"dropout", FlagKind::kDouble, "0", "of a new model"},
+         {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one"},
+         {"num_labels", FlagKind::kInt, "0", "classes of texts; 0: as many as the data has"},
          {"label_smoothing", FlagKind::kDouble, "0", "of the training loss"},
          {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
          {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
