@@ -54,13 +54,12 @@ std::vector<std::string> Workplace::List() const {
   return names;
 }
 
-Outcome Workplace::Trama(const std::vector<std::string>& arguments, int kill_after_ms,
-                         int signal) const {
-  return Run("trama", arguments, kill_after_ms, signal);
+Outcome Workplace::Trama(const std::vector<std::string>& arguments, const Signal& signal) const {
+  return Run("trama", arguments, signal);
 }
 
 Outcome Workplace::Run(const std::string& program, const std::vector<std::string>& arguments,
-                       int kill_after_ms, int signal) const {
+                       const Signal& signal) const {
   // Output goes to files beside the folder, so that List() shows what the command wrote.
   const std::string out = path_ + ".out", err = path_ + ".err";
   const std::string file = std::string(TRAMA_BINARY_DIR) + "/bin/" + program;
@@ -77,11 +76,19 @@ Outcome Workplace::Run(const std::string& program, const std::vector<std::string
     execv(file.c_str(), argv.data());
     _exit(127);
   }
-  if (kill_after_ms > 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
-    kill(child, signal);
-  }
   int wait_status = 0;
+  if (signal.number != 0) {
+    // Ends early where the command does, or never writes the file.
+    using std::chrono::milliseconds;
+    bool ended = false;
+    while (!signal.once_there.empty() && !Has(signal.once_there) && !ended) {
+      std::this_thread::sleep_for(milliseconds(10));
+      siginfo_t info = {};
+      ended = waitid(P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
+    }
+    std::this_thread::sleep_for(milliseconds(signal.after_ms));
+    kill(child, signal.number);
+  }
   waitpid(child, &wait_status, 0);
   Outcome outcome;
   outcome.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);

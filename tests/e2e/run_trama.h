@@ -11,6 +11,13 @@ struct Outcome {
   std::string out, err;
 };
 
+// A signal sent to a command that runs.
+struct Signal {
+  int number = 0;          // 0: none
+  int after_ms = 0;        // from its start
+  std::string once_there;  // or from when this file is there; "" does not wait for one
+};
+
 // A fresh empty folder that is removed with the object; commands run in it.
 class Workplace {
  public:
@@ -24,12 +31,11 @@ class Workplace {
   bool Has(const std::string& name) const;
   std::vector<std::string> List() const;  // names of everything in it, sorted
 
-  // `trama ARGUMENTS...`, the backend from TRAMA_BACKEND. `kill_after_ms` > 0 sends `signal` then.
-  Outcome Trama(const std::vector<std::string>& arguments, int kill_after_ms = 0,
-                int signal = 9) const;
+  // `trama ARGUMENTS...`, the backend from TRAMA_BACKEND.
+  Outcome Trama(const std::vector<std::string>& arguments, const Signal& signal = {}) const;
   // Any program of the build's bin folder.
   Outcome Run(const std::string& program, const std::vector<std::string>& arguments,
-              int kill_after_ms = 0, int signal = 9) const;
+              const Signal& signal = {}) const;
 
  private:
   std::string path_;

@@ -99,8 +99,9 @@ TEST(Train, ResumesBitForBitAfterKill) {
   ASSERT_EQ(whole.status, 0) << whole.err;
   int kills = 0;
   for (int attempt = 0; attempt < 40; ++attempt) {
-    const Outcome outcome = place.Trama(with({"--out=cut", "--resume", "--metrics=cut.jsonl"}),
-                                        attempt < 10 ? 60 + 37 * attempt : 0, SIGKILL);
+    const Outcome outcome = place.Trama(
+        with({"--out=cut", "--resume", "--metrics=cut.jsonl"}),
+        attempt < 10 ? testing::Signal{SIGKILL, 60 + 37 * attempt, ""} : testing::Signal{});
     if (outcome.status == 0) break;
     ASSERT_EQ(outcome.status, 128 + SIGKILL) << outcome.err;
     ++kills;
@@ -120,8 +121,9 @@ TEST(Train, ControlCWritesACheckpoint) {
                                            "--set=n_layer=1", "--set=n_embd=16",
                                            "--set=n_head=2",  "--seq_len=16",
                                            "--batch_size=2",  "--quiet",
-                                           "--out=m"};
-  const Outcome outcome = place.Trama(arguments, 2000, SIGINT);
+                                           "--out=m",         "--metrics=m.jsonl"};
+  // The first line of metrics says that it trains.
+  const Outcome outcome = place.Trama(arguments, {SIGINT, 50, "m.jsonl"});
   EXPECT_EQ(outcome.status, 130) << outcome.err;
   EXPECT_TRUE(place.Has("m/trama_checkpoint/manifest.json"));
   EXPECT_EQ(place.Trama({"generate", "m", "--prompt=abc", "--max_tokens=3"}).status, 0);
