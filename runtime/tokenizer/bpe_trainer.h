@@ -20,7 +20,7 @@ class BpeTrainer {
   struct Options {
     int64_t vocab_size = 0;     // the initial tokens count
     int64_t min_frequency = 1;  // of a pair that is merged
-    std::string continues;      // what a token that goes on a word starts with: "##"
+    std::string continues{};    // what a token that goes on a word starts with: "##"
     std::function<void(int64_t tokens)> progress{};  // after each new token
   };
 

@@ -128,7 +128,8 @@ absl::Status Gpt2Tokenizer::Save(const std::string& directory) const {
   more.Set("add_prefix_space", options_.add_prefix_space);
   std::map<std::string, std::string> roles = options_.roles;
   if (eos_id_) roles.emplace("eos_token", kEndOfText);
-  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, roles, more));
+  TRAMA_RETURN_IF_ERROR(
+      WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles, more));
   return WriteBpeFiles(directory, model_, options_.special_tokens, options_.add_prefix_space);
 }
 

@@ -37,6 +37,13 @@ absl::StatusOr<AddedToken> ReadAdded(const Json& token, const std::string& path)
   return added;
 }
 
+Json AddedTokenJson(const std::string& content) {
+  Json token;
+  token.Set("content", content);
+  for (const char* key : {"single_word", "lstrip", "rstrip", "normalized"}) token.Set(key, false);
+  return token.Set("special", true);
+}
+
 absl::Status ReadRoles(const Json& json, TokenizerSettings& settings) {
   for (const auto& [key, value] : json.object()) {
     if (!absl::EndsWith(key, "_token")) continue;
@@ -174,9 +181,13 @@ SpecialTokens SpecialTokensOf(const std::vector<std::string>& tokens,
 }
 
 absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view class_name,
+                                 const SpecialTokens& special_tokens,
                                  const std::map<std::string, std::string>& roles,
                                  const Json& more) {
-  Json config;
+  Json config, added = Json::MakeObject();
+  for (const auto& [content, id] : special_tokens)
+    added.Set(absl::StrCat(id), AddedTokenJson(content));
+  config.Set("added_tokens_decoder", std::move(added));
   config.Set("tokenizer_class", class_name);
   for (const auto& [role, content] : roles) config.Set(role, content);
   for (const auto& [key, value] : more.object()) config.Set(key, value);
@@ -189,11 +200,8 @@ absl::Status WriteTokenizerJson(const std::string& directory, const SpecialToken
                                 const Json& model) {
   Json added = Json::EmptyArray();
   for (const auto& [content, id] : special_tokens) {
-    Json token;
-    token.Set("id", id).Set("content", content);
-    for (const char* key : {"single_word", "lstrip", "rstrip", "normalized"}) token.Set(key, false);
-    token.Set("special", true);
-    added.Append(std::move(token));
+    Json token = AddedTokenJson(content);
+    added.Append(std::move(token.Set("id", id)));
   }
   Json json;
   json.Set("version", "1.0").Set("truncation", Json()).Set("padding", Json());

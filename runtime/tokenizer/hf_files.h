@@ -47,8 +47,9 @@ Json VocabularyJson(const std::vector<std::string>& tokens);
 SpecialTokens SpecialTokensOf(const std::vector<std::string>& tokens,
                               const TokenizerSettings& settings);
 
-// tokenizer_config.json: the class, the roles and `more`.
+// tokenizer_config.json: the class, the special tokens, the roles and `more`.
 absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view class_name,
+                                 const SpecialTokens& special_tokens,
                                  const std::map<std::string, std::string>& roles,
                                  const Json& more = Json::MakeObject());
 // tokenizer.json of the parts; what is left out is null.

@@ -19,8 +19,10 @@ std::string Message(int code) {
 absl::StatusOr<Splitter> Splitter::Compile(std::string_view pattern) {
   int error;
   PCRE2_SIZE offset;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+  // \C would cut characters.
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (!code)
     return absl::InvalidArgumentError(
         absl::StrCat("'", std::string(pattern), "': ", Message(error), " at character ", offset));
@@ -43,8 +45,9 @@ bool Splitter::Pieces::Next(std::string_view* piece) {
   auto* match = static_cast<pcre2_match_data*>(match_.get());
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text_.data());
   while (at_ < text_.size()) {
+    // pcre2_jit_match spares each piece the checks that pcre2_match makes.
     const int found =
-        jit_ ? pcre2_jit_match(code, subject, text_.size(), at_, PCRE2_NO_UTF_CHECK, match, nullptr)
+        jit_ ? pcre2_jit_match(code, subject, text_.size(), at_, PCRE2_NOTEMPTY, match, nullptr)
              : pcre2_match(code, subject, text_.size(), at_, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
                            match, nullptr);
     if (found == PCRE2_ERROR_NOMATCH) break;
@@ -58,7 +61,7 @@ bool Splitter::Pieces::Next(std::string_view* piece) {
       *piece = text_.substr(range[0], range[1] - range[0]);
       return true;
     }
-    ++at_;  // an empty match, which none of the patterns in use has
+    ++at_;  // \K may still make a match empty
     while (at_ < text_.size() && (text_[at_] & 0xC0) == 0x80) ++at_;
   }
   at_ = text_.size();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/formats/utf8.h"
@@ -32,9 +34,7 @@ class Counter {
       : training_(training) {
     for (const std::string_view text : texts) total_ += static_cast<int64_t>(text.size());
   }
-  void Add(std::string_view word) {
-    ++counts_[absl::string_view(word.data(), word.size())];
-  }
+  void Add(std::string_view word) { ++counts_[absl::string_view(word.data(), word.size())]; }
   void Read(size_t bytes) {
     done_ += static_cast<int64_t>(bytes);
     if (training_.progress) training_.progress("reading", done_, total_);
@@ -181,14 +181,31 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWordPiece(absl::Span<const std::
   return WordPieceTokenizer::Create(trainer.tokens(), std::move(options));
 }
 
+// The role of a special token by its name, "" where it tells none.
+std::string RoleOf(const std::string& token) {
+  constexpr std::pair<const char*, const char*> kRoles[] = {{"unk", "unk_token"},
+                                                            {"pad", "pad_token"},
+                                                            {"bos", "bos_token"},
+                                                            {"eos", "eos_token"},
+                                                            {"endoftext", "eos_token"}};
+  for (const auto& [part, role] : kRoles)
+    if (absl::StrContains(absl::AsciiStrToLower(token), part)) return role;
+  return "";
+}
+
 absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWords(absl::Span<const std::string_view> texts,
                                                       const TokenizerTraining& training) {
-  std::vector<std::string> tokens = {"[PAD]", "[UNK]", "[BOS]", "[EOS]"};
+  std::vector<std::string> special = training.special_tokens;
+  if (special.empty()) special = {"[PAD]", "[UNK]", "[BOS]", "[EOS]"};
   WordTokenizer::Options options;
-  options.special_tokens = Numbered(tokens);
-  TRAMA_RETURN_IF_ERROR(CheckSize(training, tokens.size(), "special tokens"));
-  TRAMA_ASSIGN_OR_RETURN(const WordCounts counts,
-                         CountMatches(WordTokenizer::Pattern(), texts, training));
+  options.split =
+      training.isolate.empty() ? WordTokenizer::Split::kWords : WordTokenizer::Split::kSpaces;
+  options.isolate = training.isolate;
+  TRAMA_RETURN_IF_ERROR(CheckSize(training, special.size(), "special tokens"));
+  TRAMA_ASSIGN_OR_RETURN(
+      WordCounts counts,
+      CountMatches(WordTokenizer::Pattern(options.split, options.isolate), texts, training));
+  for (const std::string& token : special) counts.erase(token);
   std::vector<std::pair<std::string, int64_t>> words;
   for (const auto& [word, count] : counts)
     if (count >= training.min_frequency) words.emplace_back(word, count);
@@ -196,9 +213,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWords(absl::Span<const std::stri
   std::sort(words.begin(), words.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
-  const size_t room = static_cast<size_t>(training.vocab_size) - tokens.size();
-  for (size_t i = 0; i < std::min(room, words.size()); ++i)
-    tokens.push_back(std::move(words[i].first));
+  const size_t room = static_cast<size_t>(training.vocab_size) - special.size();
+  words.resize(std::min(room, words.size()));
+  if (training.sorted) std::sort(words.begin(), words.end());
+  std::vector<std::string> tokens;
+  for (auto& [word, count] : words) tokens.push_back(std::move(word));
+  const size_t first = training.special_last ? tokens.size() : 0;
+  tokens.insert(tokens.begin() + static_cast<int64_t>(first), special.begin(), special.end());
+  for (size_t i = 0; i < special.size(); ++i) {
+    options.special_tokens.emplace_back(special[i], static_cast<int32_t>(first + i));
+    if (const std::string role = RoleOf(special[i]); !role.empty())
+      options.roles.emplace(role, special[i]);
+  }
   return WordTokenizer::Create(std::move(tokens), std::move(options));
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -22,6 +23,14 @@ struct TokenizerTraining {
   int64_t vocab_size = 0;
   int64_t min_frequency = 1;  // of a merge, or of a word
   bool lowercase = true;      // WordPiece: lower case, without accents
+  // Words: cut at white space, with each match of this regular expression a word of its own; ""
+  // takes words and runs of signs. In the order of their code points instead of by count. Special
+  // tokens in place of the four, the role of each by what it has in its name (unk, pad, bos, eos or
+  // endoftext), and after the words instead of before them.
+  std::string isolate{};
+  bool sorted = false;
+  std::vector<std::string> special_tokens{};
+  bool special_last = false;
   // Called now and then with what is done of the bytes read, then of the tokens made.
   std::function<void(std::string_view stage, int64_t done, int64_t total)> progress{};
 };

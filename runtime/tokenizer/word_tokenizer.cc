@@ -16,11 +16,51 @@ namespace {
 constexpr std::pair<const char*, const char*> kRoles[] = {
     {"pad_token", "[PAD]"}, {"unk_token", "[UNK]"}, {"bos_token", "[BOS]"}, {"eos_token", "[EOS]"}};
 
-std::string SpacesPattern() { return absl::StrCat("[^", kUnicodeSpaces, "]+"); }
+using Split = WordTokenizer::Split;
+
+Json Typed(const char* type) {
+  Json json;
+  json.Set("type", type);
+  return json;
+}
+
+// The "pre_tokenizer" of a tokenizer.json, from options and back.
+Json SplitJson(const WordTokenizer::Options& options) {
+  if (options.split == Split::kWords) return Typed("Whitespace");
+  if (options.isolate.empty()) return Typed("WhitespaceSplit");
+  Json pattern, isolate = Typed("Split"), both = Typed("Sequence");
+  pattern.Set("Regex", options.isolate);
+  isolate.Set("pattern", pattern).Set("behavior", "Isolated").Set("invert", false);
+  both.Set("pretokenizers", Json(Json::Array{isolate, Typed("WhitespaceSplit")}));
+  return both;
+}
+
+bool ReadSplit(const Json* json, WordTokenizer::Options& options) {
+  if (!json) return false;
+  auto is = [](const Json& object, const char* key, const char* value) {
+    return object.GetOr<std::string>(key, "").value_or("") == value;
+  };
+  options.split = is(*json, "type", "Whitespace") ? Split::kWords : Split::kSpaces;
+  if (is(*json, "type", "Whitespace") || is(*json, "type", "WhitespaceSplit")) return true;
+  const Json* parts = json->Find("pretokenizers");
+  if (!is(*json, "type", "Sequence") || !parts || parts->array().size() != 2) return false;
+  const Json &isolate = parts->array()[0], *pattern = isolate.Find("pattern");
+  if (!is(isolate, "type", "Split") || !is(isolate, "behavior", "Isolated") || !pattern ||
+      isolate.GetOr<bool>("invert", false).value_or(true) ||
+      !is(parts->array()[1], "type", "WhitespaceSplit"))
+    return false;
+  options.isolate = pattern->GetOr<std::string>("Regex", "").value_or("");
+  return !options.isolate.empty();
+}
 
 }  // namespace
 
-std::string WordTokenizer::Pattern() {
+std::string WordTokenizer::Pattern(Split split, const std::string& isolate) {
+  if (split == Split::kSpaces) {
+    const std::string solid = absl::StrCat("[^", kUnicodeSpaces, "]");
+    if (isolate.empty()) return solid + "+";
+    return absl::StrCat("(?:", isolate, ")|(?:(?!", isolate, ")", solid, ")+");
+  }
   // \w of Unicode's recommendation (UTS 18), which is not quite PCRE2's.
   constexpr char kWord[] = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control})";
   return absl::StrCat("[", kWord, "]+|[^", kWord, kUnicodeSpaces, "]+");
@@ -35,7 +75,7 @@ WordTokenizer::WordTokenizer(std::vector<std::string> tokens, Splitter splitter,
 absl::StatusOr<std::unique_ptr<WordTokenizer>> WordTokenizer::Create(
     std::vector<std::string> tokens, Options options) {
   TRAMA_ASSIGN_OR_RETURN(Splitter splitter,
-                         Splitter::Compile(options.at_spaces ? SpacesPattern() : Pattern()));
+                         Splitter::Compile(Pattern(options.split, options.isolate)));
   return absl::WrapUnique(
       new WordTokenizer(std::move(tokens), std::move(splitter), std::move(options)));
 }
@@ -49,25 +89,26 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordTokenizer::LoadFrom(const std::st
   const Json* vocabulary = model ? model->Find("vocab") : nullptr;
   if (!vocabulary)
     return absl::InvalidArgumentError(absl::StrCat(path, ": \"model\" has no \"vocab\""));
-  const Json* split = json.Find("pre_tokenizer");
-  const std::string type = split ? split->GetOr<std::string>("type", "").value_or("") : "";
+  Options options;
   const Json* normalizer = json.Find("normalizer");
-  if ((type != "Whitespace" && type != "WhitespaceSplit") || (normalizer && !normalizer->is_null()))
-    return absl::UnimplementedError(absl::StrCat(
-        path,
-        ": WordLevel is supported with the pre_tokenizers Whitespace and WhitespaceSplit, "
-        "and without a normalizer"));
+  if (!ReadSplit(json.Find("pre_tokenizer"), options) || (normalizer && !normalizer->is_null()))
+    return absl::UnimplementedError(
+        absl::StrCat(path,
+                     ": WordLevel is supported with the pre_tokenizers Whitespace and "
+                     "WhitespaceSplit, and without a normalizer"));
   TRAMA_ASSIGN_OR_RETURN(std::vector<std::string> tokens,
                          ReadVocabulary(*vocabulary, path, settings));
   settings.roles.emplace("unk_token", model->GetOr<std::string>("unk_token", "").value_or(""));
   if (settings.roles["unk_token"].empty()) settings.roles.erase("unk_token");
   for (const auto& [role, content] : kRoles)
     settings.added.push_back({settings.Role(role, content), {}});
-  Options options;
   options.special_tokens = SpecialTokensOf(tokens, settings);
   options.roles = std::move(settings.roles);
-  options.at_spaces = type == "WhitespaceSplit";
-  return Create(std::move(tokens), std::move(options));
+  absl::StatusOr<std::unique_ptr<WordTokenizer>> tokenizer =
+      Create(std::move(tokens), std::move(options));
+  if (!tokenizer.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", tokenizer.status().message()));
+  return tokenizer;
 }
 
 std::optional<int32_t> WordTokenizer::IdOfRole(const std::string& role,
@@ -114,18 +155,17 @@ absl::Status WordTokenizer::Save(const std::string& directory) const {
   std::map<std::string, std::string> roles = options_.roles;
   for (const auto& [role, content] : kRoles)
     if (ids_.contains(content)) roles.emplace(role, content);
-  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, roles));
-  Json split, model;
-  split.Set("type", options_.at_spaces ? "WhitespaceSplit" : "Whitespace");
+  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles));
+  Json model;
   model.Set("type", "WordLevel").Set("vocab", VocabularyJson(tokens_));
   const auto unknown = roles.find("unk_token");
   model.Set("unk_token", unknown == roles.end() ? Json() : Json(unknown->second));
-  return WriteTokenizerJson(directory, options_.special_tokens, Json(), split, Json(), Json(),
-                            model);
+  return WriteTokenizerJson(directory, options_.special_tokens, Json(), SplitJson(options_), Json(),
+                            Json(), model);
 }
 
 std::string WordTokenizer::Vocabulary() const {
-  std::string text = options_.at_spaces ? "spaces\n" : "words\n";
+  std::string text = absl::StrCat(Pattern(options_.split, options_.isolate), "\n");
   for (const std::string& token : tokens_) absl::StrAppend(&text, token, "\n");
   return text;
 }

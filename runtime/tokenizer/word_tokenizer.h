@@ -13,15 +13,19 @@ namespace trama {
 class WordTokenizer : public Tokenizer {
  public:
   static constexpr char kClassName[] = "PreTrainedTokenizerFast";  // a WordLevel tokenizer.json
-  // Words and runs of signs: Hugging Face's Whitespace, \w+|[^\w\s]+ in Unicode's sense.
-  static std::string Pattern();
+  // How a text is cut: words and runs of signs (\w+|[^\w\s]+ in Unicode's sense, Hugging Face's
+  // Whitespace), or at white space, after each match of `isolate` has become a word of its own.
+  enum class Split { kWords, kSpaces };
+  // The regular expression whose matches are the words.
+  static std::string Pattern(Split split = Split::kWords, const std::string& isolate = "");
 
   struct Options {
     SpecialTokens special_tokens;
     std::map<std::string, std::string> roles;  // "unk_token": "[UNK]", ...
-    bool at_spaces = false;                    // WhitespaceSplit: signs stay on their words
+    Split split = Split::kWords;
+    std::string isolate;  // with kSpaces
   };
-  // `tokens` by id.
+  // `tokens` by id. InvalidArgument for a wrong regular expression.
   static absl::StatusOr<std::unique_ptr<WordTokenizer>> Create(std::vector<std::string> tokens,
                                                                Options options);
   // tokenizer.json.

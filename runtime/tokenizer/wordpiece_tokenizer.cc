@@ -217,7 +217,8 @@ absl::Status WordPieceTokenizer::Save(const std::string& directory) const {
   std::map<std::string, std::string> roles = options_.roles;
   for (const auto& [role, content] : kRoles)
     if (ids_.contains(content)) roles.emplace(role, content);
-  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, roles, more));
+  TRAMA_RETURN_IF_ERROR(
+      WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles, more));
   std::string lines;
   for (const std::string& token : tokens_) absl::StrAppend(&lines, token, "\n");
   TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "vocab.txt"), lines));

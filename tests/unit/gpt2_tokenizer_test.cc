@@ -46,10 +46,11 @@ struct OwnFiles {
     Json pairs = Json::EmptyArray();
     for (const auto& [left, right] : merges)
       pairs.Append(Json::ArrayOf<std::string>({left, right}));
-    return absl::StrCat(R"({"added_tokens": [{"id": 267, "content": "<|endoftext|>"},)",
-                        R"({"id": 268, "content": "<é>"}], "pre_tokenizer": )", pre_tokenizer,
-                        R"(, "model": {"type": "BPE", "vocab": )", Vocabulary(), R"(, "merges": )",
-                        pairs.Dump(), "}}");
+    return absl::StrCat(
+        R"({"added_tokens": [{"id": 267, "content": "<|endoftext|>"},)",
+        R"({"id": 268, "content": "<é>"}, {"id": 269, "content": "<x>"}], "pre_tokenizer": )",
+        pre_tokenizer, R"(, "model": {"type": "BPE", "vocab": )", Vocabulary(), R"(, "merges": )",
+        pairs.Dump(), "}}");
   }
 };
 
@@ -174,7 +175,7 @@ TEST(Gpt2TokenizerTest, ReadsEveryLayoutAndItsOwn) {
   ASSERT_OK_AND_ASSIGN(const auto third, Tokenizer::Load(whole.path()));
   EXPECT_EQ(first->Fingerprint(), second->Fingerprint());
   EXPECT_NE(first->Fingerprint(), third->Fingerprint());
-  EXPECT_EQ(third->vocab_size(), 269);
+  EXPECT_EQ(third->vocab_size(), 270);
   EXPECT_EQ(third->eos_id(), 268);
   EXPECT_THAT(*third->EncodeWithSpecial("<é><|endoftext|>"), ElementsAre(268, 267));
   EXPECT_EQ(third->Decode({268}), "<é>");
@@ -184,6 +185,7 @@ TEST(Gpt2TokenizerTest, ReadsEveryLayoutAndItsOwn) {
     ASSERT_OK_AND_ASSIGN(const auto again, Tokenizer::Load(saved.path()));
     EXPECT_EQ(again->Fingerprint(), tokenizer->Fingerprint());
     EXPECT_EQ(again->eos_id(), tokenizer->eos_id());
+    EXPECT_EQ(again->special_tokens(), tokenizer->special_tokens());
     ASSERT_OK(RemoveAll(saved / "vocab.json"));
     ASSERT_OK_AND_ASSIGN(const auto from_json, Tokenizer::Load(saved.path()));
     EXPECT_EQ(from_json->Fingerprint(), tokenizer->Fingerprint());

@@ -135,6 +135,28 @@ TEST(TrainTokenizerTest, WordsByCountThenCodePoint) {
   EXPECT_THAT(loaded->Encode("a\xFF"), StatusIs(kInvalidArgument, "byte 1: invalid UTF-8"));
 }
 
+// The first tokenizer of Raschka's book: split at signs and spaces, sorted, special tokens last.
+TEST(TrainTokenizerTest, WordsAsABookCutsThem) {
+  TokenizerTraining training{.kind = Kind::kWord, .vocab_size = 100};
+  training.isolate = R"([,.:;?_!"()']|--)";
+  training.sorted = training.special_last = true;
+  training.special_tokens = {"<|endoftext|>", "<|unk|>"};
+  ASSERT_OK_AND_ASSIGN(const auto trained,
+                       TrainTokenizer({"It's--well, a well-known  \"is\".\n"}, training));
+  const auto& tokens = static_cast<const WordTokenizer&>(*trained).tokens();
+  EXPECT_THAT(tokens, ElementsAre("\"", "'", ",", "--", ".", "It", "a", "is", "s", "well",
+                                  "well-known", "<|endoftext|>", "<|unk|>"));
+  EXPECT_EQ(trained->eos_id(), 11);
+  EXPECT_THAT(*trained->EncodeWithSpecial("well--no<|endoftext|>a."),
+              ElementsAre(9, 3, 12, 11, 6, 4));
+  const TempDir dir;
+  ASSERT_OK(trained->Save(dir.path()));
+  ASSERT_OK_AND_ASSIGN(const auto loaded, Tokenizer::Load(dir.path()));
+  EXPECT_EQ(loaded->Fingerprint(), trained->Fingerprint());
+  training.isolate = "(";
+  EXPECT_THAT(TrainTokenizer({"a"}, training).status(), StatusIs(kInvalidArgument, "character"));
+}
+
 TEST(WordTokenizerTest, ReadsHuggingFaceFilesAndRefusesWrongOnes) {
   const TempDir dir;
   auto write = [&](const std::string& split, const std::string& vocabulary) {

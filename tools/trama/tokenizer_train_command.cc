@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/data/text.h"
@@ -58,6 +59,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
   training.vocab_size = flags.Int("vocab_size");
   training.min_frequency = flags.Int("min_frequency");
   training.lowercase = flags.Bool("lowercase");
+  training.isolate = flags.String("isolate");
+  training.sorted = flags.Bool("sorted");
+  training.special_last = flags.Bool("special_last");
+  training.special_tokens = absl::StrSplit(flags.String("special_tokens"), ',', absl::SkipEmpty());
+  for (const char* flag : {"isolate", "sorted", "special_last", "special_tokens"})
+    if (flags.Given(flag) && training.kind != TokenizerTraining::Kind::kWord)
+      return UsageError(absl::StrCat("--", flag, ": only with --kind=word"));
   constexpr int64_t kMost = int64_t{1} << 24;
   if (training.vocab_size < 1 || training.vocab_size > kMost)
     return UsageError(absl::StrCat("--vocab_size: not in 1 to ", kMost));
@@ -107,6 +115,11 @@ TRAMA_COMMAND((Command{
      {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
      {"min_frequency", FlagKind::kInt, "1", "how often a pair that is merged, or a word, is there"},
      {"lowercase", FlagKind::kBool, "true", "wordpiece: lower case, without accents"},
+     {"isolate", FlagKind::kString, "",
+      "word: cut at spaces, what matches this regular expression by itself"},
+     {"sorted", FlagKind::kBool, "false", "word: ids in the words' order instead of by count"},
+     {"special_tokens", FlagKind::kString, "", "word: A,B instead of [PAD],[UNK],[BOS],[EOS]"},
+     {"special_last", FlagKind::kBool, "false", "word: special tokens after the words"},
      {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all"},
      {"quiet", FlagKind::kBool, "false", "no progress on standard error"}},
     Run}));

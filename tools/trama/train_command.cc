@@ -167,7 +167,10 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   auto fit = [&](const char* key, ConfigValue value) {
     if (entry->defaults.Has(key) && !config.Has(key)) config.Set(key, std::move(value));
   };
-  if (data.tokenizer) fit("vocab_size", data.tokenizer->vocab_size());
+  if (data.tokenizer) {
+    fit("vocab_size", data.tokenizer->vocab_size());
+    if (const auto eos = data.tokenizer->eos_id()) fit("eos_token_id", int64_t{*eos});
+  }
   if (flags.Given("seq_len")) {
     fit("seq_len", flags.Int("seq_len"));
     if (entry->defaults.Has("n_positions")) {
