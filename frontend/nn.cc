@@ -63,13 +63,29 @@ Tensor Linear::operator()(Tensor x, Loc loc) const {
   return linear(x, weight, bias ? Tensor(*bias) : Tensor(), loc);
 }
 
-Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out, Init init)
+bool LowRank::Adapts(const std::string& path) const {
+  if (rank == 0) return false;
+  for (const std::string& target : targets)
+    if (("." + path).ends_with("." + target)) return true;
+  return false;
+}
+
+Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out, Init init,
+               const LowRank& low_rank)
     : Module(parent, std::move(name)),
       weight(*this, "weight", {in, out}, init),
-      bias(*this, "bias", {out}) {}
+      bias(*this, "bias", {out}) {
+  if (!low_rank.Adapts(path())) return;
+  scale_ = low_rank.scale();
+  lora_A.emplace(*this, "lora_A", Shape{in, low_rank.rank}, Init::FanIn(in));
+  lora_B.emplace(*this, "lora_B", Shape{low_rank.rank, out});
+}
 
 Tensor Conv1D::operator()(Tensor x, Loc loc) const {
-  return Operand(matmul(x, weight, loc), loc) + Operand(bias, loc);
+  Tensor y = Operand(matmul(x, weight, loc), loc) + Operand(bias, loc);
+  if (!lora_A) return y;
+  Tensor learned = matmul(matmul(x, *lora_A, loc), *lora_B, loc);
+  return Operand(y, loc) + Operand(Operand(learned, loc) * scale_, loc);
 }
 
 Embedding::Embedding(Module& parent, std::string name, int64_t count, int64_t dim, Init init)

@@ -124,13 +124,29 @@ class Linear : public Module {
   std::optional<Parameter> bias;
 };
 
-// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. Bias 0.
+// What is learned beside frozen weights W of some layers: alpha / rank A B. Hu et al. 2021.
+struct LowRank {
+  int64_t rank = 0;  // 0: nothing
+  double alpha = 0;
+  std::vector<std::string> targets = {};  // layers, by the ends of their paths: "attn.c_attn"
+
+  bool Adapts(const std::string& path) const;
+  double scale() const { return alpha / static_cast<double>(rank); }
+};
+
+// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. Bias 0. Where
+// `low_rank` adapts the layer, + scale (x A) B: lora_A: [in, rank], U(+-1/sqrt(in)); lora_B: [rank,
+// out], 0.
 class Conv1D : public Module {
  public:
   Conv1D(Module& parent, std::string name, int64_t in, int64_t out,
-         Init init = Init::Normal(0, 0.02));
+         Init init = Init::Normal(0, 0.02), const LowRank& low_rank = {});
   Tensor operator()(Tensor x, Loc loc = Loc::current()) const;
   Parameter weight, bias;
+  std::optional<Parameter> lora_A, lora_B;
+
+ private:
+  double scale_ = 1;
 };
 
 // ids: integers of any shape -> shape(ids) x dim; weight: [count, dim].

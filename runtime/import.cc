@@ -10,6 +10,7 @@
 #include "runtime/formats/json.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/llmc_model.h"
+#include "runtime/lora.h"
 #include "runtime/openai_model.h"
 
 namespace trama {
@@ -62,8 +63,10 @@ absl::Status CopyTokenizer(ModelFormat format, const LoadedModel& model, const s
 }
 
 absl::StatusOr<LoadedModel> ReadHuggingFaceModel(const std::string& path) {
-  TRAMA_ASSIGN_OR_RETURN(LoadedModel loaded,
-                         LoadModelDirectory(HuggingFaceDirectory(path), /*weights=*/false));
+  const std::string directory = HuggingFaceDirectory(path);
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModelDirectory(directory, /*weights=*/false));
+  // Adapters are merged, in f32.
+  if (HasLora(loaded) || HasAdapter(directory)) return LoadModelDirectory(directory);
   TRAMA_ASSIGN_OR_RETURN(loaded.parameters, ReadStoredParameters(*loaded.model, path));
   return loaded;
 }

@@ -13,6 +13,7 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/lora.h"
 #include "runtime/match_parameters.h"
 
 namespace trama {
@@ -109,6 +110,12 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
   if (!IsDirectory(directory))
     return absl::NotFoundError(absl::StrCat(directory, ": no such model directory"));
   const std::string config_path = JoinPath(directory, "config.json");
+  if (HasAdapter(directory) && !FileExists(config_path)) {
+    TRAMA_ASSIGN_OR_RETURN(const std::string base, AdapterBase(directory));
+    TRAMA_ASSIGN_OR_RETURN(LoadedModel adapted, LoadModelDirectory(base, weights));
+    if (weights) TRAMA_RETURN_IF_ERROR(ApplyAdapter(directory, &adapted));
+    return adapted;
+  }
   TRAMA_ASSIGN_OR_RETURN(Json json, Json::ParseFile(config_path));
   absl::StatusOr<std::string> type = json.Get<std::string>("model_type");
   if (!type.ok())
@@ -121,6 +128,10 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
   LoadedModel loaded = *std::move(of_config);
   if (weights && !loaded.model->module().parameters().empty()) {
     TRAMA_ASSIGN_OR_RETURN(loaded.parameters, ReadParameters(*loaded.model, directory));
+    if (HasLora(loaded))
+      TRAMA_RETURN_IF_ERROR(MergeLora(&loaded));
+    else if (HasAdapter(directory))
+      TRAMA_RETURN_IF_ERROR(ApplyAdapter(directory, &loaded));
   }
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(directory);
   if (tokenizer.ok())

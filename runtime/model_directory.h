@@ -31,7 +31,9 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
 // buffers (`attn.bias`, `attn.masked_bias`) are ignored, a tied head stored twice is checked and
 // left out, the bias of a classification head may be absent (0). One InvalidArgument lists every
 // tensor that is missing, extra or misshapen.
-// Without `weights` the parameters are left empty and their files unread.
+// Low-rank adapters are merged into the weights: those that Trama trained there, those of PEFT's
+// files beside a model, and those alone in a directory whose adapter_config.json names the base.
+// Without `weights` the parameters are left empty and their files unread, and nothing is merged.
 absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights = true);
 
 // The model of a family for `config` over the family's defaults, without parameters.

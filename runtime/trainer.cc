@@ -12,6 +12,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/diagnose.h"
 #include "runtime/formats/file.h"
+#include "runtime/lora.h"
 #include "runtime/metrics.h"
 
 namespace trama {
@@ -245,7 +246,16 @@ absl::Status Trainer::WriteCheckpoint() {
     TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
     wrote_model_ = true;
   }
-  return SaveCheckpoint(options_.out, checkpoint);
+  TRAMA_RETURN_IF_ERROR(SaveCheckpoint(options_.out, checkpoint));
+  return HasLora(model_) ? WriteAdapterFiles() : absl::OkStatus();
+}
+
+absl::Status Trainer::WriteAdapterFiles() {
+  TensorMap adapter;
+  for (const auto& [name, slot] : session_->state())
+    if (slot.role == "parameter" && IsAdapterParameter(name))
+      TRAMA_RETURN_IF_ERROR(session_->Read(slot, &adapter[name]));
+  return WriteAdapter(model_, adapter, options_.base_model, options_.out);
 }
 
 absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {

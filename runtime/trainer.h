@@ -31,6 +31,7 @@ struct TrainOptions {
   int64_t early_stopping = 0;          // evaluations without a better one before it stops; 0: never
   int64_t checkpoint_every = 0;        // updates; 0: at the end only
   std::string out;                     // the model directory to write; "" for none
+  std::string base_model;              // the directory that training started from, for adapters
   bool resume = false;                 // from the last whole checkpoint in `out`, if there is one
   std::string metrics;                 // a JSONL file; "" for none
   bool quiet = false;
@@ -94,6 +95,7 @@ class Trainer {
   absl::Status Update(double* loss, double* grad_norm, int64_t* tokens);
   absl::Status RunChecked(uint32_t program, const char* what);
   absl::Status WriteCheckpoint();
+  absl::Status WriteAdapterFiles();
 
   LoadedModel& model_;
   TrainOptions options_;

@@ -1,6 +1,10 @@
 #include "models/gpt2/gpt2.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "frontend/loss.h"
 #include "frontend/model.h"
@@ -51,6 +55,21 @@ class GPT2Model : public Model {
   GPT2 net_;
 };
 
+// A target that is no layer would silently learn nothing.
+absl::Status CheckTargets(const GPT2Config& config) {
+  const std::vector<std::string> layers = {"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"};
+  for (const std::string& target : config.lora.targets) {
+    const auto named = [&](const std::string& layer) {
+      return ("." + layer).ends_with("." + target);
+    };
+    const bool deeper = target.starts_with("h.");  // a layer of one block: h.0.attn.c_attn
+    if (config.lora.rank > 0 && !deeper && std::none_of(layers.begin(), layers.end(), named))
+      return absl::InvalidArgumentError(absl::StrCat("lora_targets: no layer ends in '", target,
+                                                     "'; there are ", absl::StrJoin(layers, ", ")));
+  }
+  return absl::OkStatus();
+}
+
 // What `transformers` has and this model has not.
 absl::Status RefuseUnsupported(const Config& config) {
   for (const char* key : {"scale_attn_by_inverse_layer_idx", "add_cross_attention"}) {
@@ -70,6 +89,11 @@ absl::StatusOr<GPT2Config> ReadSizes(const Config& config, GPT2Config c) {
   TRAMA_ASSIGN_OR_RETURN(c.n_head, config.Int("n_head", c.n_head, 1, kLargest));
   TRAMA_ASSIGN_OR_RETURN(c.n_inner, config.Int("n_inner", 4 * c.n_embd, 1, kLargest));
   TRAMA_ASSIGN_OR_RETURN(c.num_labels, config.Int("num_labels", 0, 0, kLargest));
+  TRAMA_ASSIGN_OR_RETURN(c.lora.rank, config.Int("lora_rank", 0, 0, kLargest));
+  TRAMA_ASSIGN_OR_RETURN(c.lora.alpha,
+                         config.Double("lora_alpha", 2.0 * static_cast<double>(c.lora.rank)));
+  TRAMA_ASSIGN_OR_RETURN(const std::string targets, config.String("lora_targets", ""));
+  c.lora.targets = absl::StrSplit(targets, ',', absl::SkipEmpty());
   if (c.n_embd % c.n_head)
     return absl::InvalidArgumentError(
         absl::StrCat("n_embd: ", c.n_embd, " is not a multiple of n_head: ", c.n_head));
@@ -80,6 +104,7 @@ absl::StatusOr<GPT2Config> ReadSizes(const Config& config, GPT2Config c) {
 absl::StatusOr<std::unique_ptr<Model>> Make(const Config& config, const GPT2Config& defaults) {
   TRAMA_RETURN_IF_ERROR(RefuseUnsupported(config));
   TRAMA_ASSIGN_OR_RETURN(GPT2Config c, ReadSizes(config, defaults));
+  TRAMA_RETURN_IF_ERROR(CheckTargets(c));
   TRAMA_ASSIGN_OR_RETURN(c.activation_function,
                          config.String("activation_function", c.activation_function));
   if (!IsActivation(c.activation_function))
@@ -120,6 +145,9 @@ ModelEntry Entry(std::string name, std::string summary, const GPT2Config& c) {
   entry.defaults.Set("scale_attn_weights", c.scale_attn_weights);
   entry.defaults.Set("tie_word_embeddings", c.tie_word_embeddings);
   entry.defaults.Set("num_labels", int64_t{0});
+  entry.defaults.Set("lora_rank", int64_t{0});
+  entry.defaults.Set("lora_alpha", std::monostate());  // twice the rank
+  entry.defaults.Set("lora_targets", std::string("attn.c_attn,mlp.c_fc"));
   for (const char* key : {"bos_token_id", "eos_token_id"})
     entry.defaults.Set(key, std::monostate());  // the tokenizer's, unless the config says
   entry.make = [c](const Config& config) { return Make(config, c); };

@@ -22,6 +22,7 @@ struct GPT2Config {
   double attn_pdrop = 0.1, embd_pdrop = 0.1, resid_pdrop = 0.1;
   bool scale_attn_weights = true, tie_word_embeddings = true;
   int64_t num_labels = 0;  // > 0: a classifier of sequences in the place of the language model
+  nn::LowRank lora;        // of attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj
 
   nn::Init normal() const { return nn::Init::Normal(0, initializer_range); }
   // Of what is added to the residual stream, which 2 n_layer parts add to.
@@ -32,8 +33,8 @@ struct GPT2Config {
 
 struct GPT2Attention : nn::ModuleOf<GPT2Config> {  // softmax(Q K^T / sqrt(d) + mask) V
   using ModuleOf::ModuleOf;
-  nn::Conv1D c_attn{*this, "c_attn", cfg.n_embd, 3 * cfg.n_embd, cfg.normal()};
-  nn::Conv1D c_proj{*this, "c_proj", cfg.n_embd, cfg.n_embd, cfg.residual()};
+  nn::Conv1D c_attn{*this, "c_attn", cfg.n_embd, 3 * cfg.n_embd, cfg.normal(), cfg.lora};
+  nn::Conv1D c_proj{*this, "c_proj", cfg.n_embd, cfg.n_embd, cfg.residual(), cfg.lora};
   nn::Dropout attn_dropout{cfg.attn_pdrop}, resid_dropout{cfg.resid_pdrop};
 
   // x: [B, T, C]; keep: bool [B, 1, 1, T], false at padding, or empty -> [B, T, C] and the weights
@@ -53,8 +54,8 @@ struct GPT2Attention : nn::ModuleOf<GPT2Config> {  // softmax(Q K^T / sqrt(d) + 
 
 struct GPT2MLP : nn::ModuleOf<GPT2Config> {
   using ModuleOf::ModuleOf;
-  nn::Conv1D c_fc{*this, "c_fc", cfg.n_embd, cfg.n_inner, cfg.normal()};
-  nn::Conv1D c_proj{*this, "c_proj", cfg.n_inner, cfg.n_embd, cfg.residual()};
+  nn::Conv1D c_fc{*this, "c_fc", cfg.n_embd, cfg.n_inner, cfg.normal(), cfg.lora};
+  nn::Conv1D c_proj{*this, "c_proj", cfg.n_inner, cfg.n_embd, cfg.residual(), cfg.lora};
   nn::Dropout dropout{cfg.resid_pdrop};
   Tensor operator()(Tensor x) const {
     return dropout(c_proj(activation(cfg.activation_function, c_fc(x))));

@@ -9,6 +9,7 @@
 #include "runtime/fine_tune.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/lora.h"
 
 namespace trama::oracles {
 namespace {
@@ -136,10 +137,64 @@ absl::Status RunClassifications(const std::string& directory, const SessionOptio
   return absl::OkStatus();
 }
 
+std::vector<std::string> Adapters(const LoadedModel& model) {
+  std::vector<std::string> names;
+  for (const nn::Parameter* parameter : model.model->module().parameters())
+    if (IsAdapterParameter(parameter->path())) names.push_back(parameter->path());
+  return names;
+}
+
+absl::Status RunLora(const std::string& directory, const SessionOptions& options,
+                     const Json& inputs, Report* report) {
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(JoinPath(directory, "model")));
+  TRAMA_ASSIGN_OR_RETURN(
+      Oracle oracle, Oracle::Load(JoinPath(directory, "lora.json"),
+                                  absl::StrCat(LabelOf(directory, options), " lora.json"), report));
+  const Json& given = *inputs.Find("lora");
+  Config changes;
+  TRAMA_ASSIGN_OR_RETURN(const int64_t rank, given.Get<int64_t>("rank"));
+  TRAMA_ASSIGN_OR_RETURN(const double alpha, given.Get<double>("alpha"));
+  changes.Set("lora_rank", rank);
+  changes.Set("lora_alpha", alpha);
+  TRAMA_RETURN_IF_ERROR(Reconfigure(changes, /*seed=*/0, &model));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap adapters,
+                         ReadSafetensors(JoinPath(directory, "lora_init.safetensors")));
+  for (auto& [name, tensor] : adapters) model.parameters[name] = std::move(tensor);
+
+  TensorMap batch;
+  TRAMA_ASSIGN_OR_RETURN(batch["input_ids"], IdsOf(*inputs.Find("loss_ids")));
+  TRAMA_ASSIGN_OR_RETURN(batch["labels"], IdsOf(*inputs.Find("loss_targets")));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap gradients, CallOnce(*model.model, ProgramKind::kGradients,
+                                                       model.parameters, batch, options));
+  oracle.Check("loss", gradients.at("loss"));
+  CheckNamed(oracle, "", gradients);
+  TRAMA_ASSIGN_OR_RETURN(Tuning tuning, Tuning::Create(model, batch, Adapters(model),
+                                                       /*weight_decay=*/0, options));
+  TRAMA_ASSIGN_OR_RETURN(std::vector<double> losses, tuning.Steps(1, 1));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap after, tuning.session->ReadParameters());
+  for (const auto& [name, tensor] : after) {
+    if (const std::string entry = absl::StrCat("after_1_adamw.", name); oracle.Has(entry))
+      oracle.Check(entry, tensor);
+    if (!IsAdapterParameter(name) && tensor.bytes != model.parameters.at(name).bytes)
+      report->Fail(LabelOf(directory, options), absl::StrCat(name, " is frozen and has changed"));
+  }
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<double> more, tuning.Steps(2, 4));
+  losses.insert(losses.end(), more.begin(), more.end());
+  oracle.Check("losses_5_steps", losses);
+  TRAMA_RETURN_IF_ERROR(MergeLora(&model));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap merged, CallOnce(*model.model, ProgramKind::kLoss,
+                                                    model.parameters, batch, options));
+  oracle.Check("loss_with_merged_weights", merged.at("loss"));
+  oracle.Finish();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RunFineTuning(const std::string& directory, const SessionOptions& options,
                            LoadedModel model, const Json& inputs, Report* report) {
+  if (FileExists(JoinPath(directory, "lora.json")))
+    TRAMA_RETURN_IF_ERROR(RunLora(directory, options, inputs, report));
   if (FileExists(JoinPath(directory, "classification.json")))
     TRAMA_RETURN_IF_ERROR(RunClassifications(directory, options, model, inputs, report));
   return absl::OkStatus();

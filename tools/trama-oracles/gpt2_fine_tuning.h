@@ -9,7 +9,8 @@
 
 namespace trama::oracles {
 
-// classification.json with head.safetensors, where the case has them.
+// lora.json with lora_init.safetensors, classification.json with head.safetensors: where the case
+// has them.
 absl::Status RunFineTuning(const std::string& directory, const SessionOptions& options,
                            LoadedModel model, const Json& inputs, Report* report);
 

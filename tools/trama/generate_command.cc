@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "runtime/data/instruction.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/generator.h"
@@ -15,16 +16,26 @@
 namespace trama::cli {
 namespace {
 
+// --prompt, or the text that --instruction and --input have in instruction tuning.
+std::string PromptText(const Flags& flags) {
+  if (!flags.Given("instruction")) return flags.String("prompt");
+  Instruction record;
+  record.instruction = flags.String("instruction");
+  record.input = flags.String("input");
+  return InstructionText(record) + kResponseHeading;
+}
+
 absl::StatusOr<std::vector<int32_t>> PromptIds(const Flags& flags, const LoadedModel& model) {
-  if (flags.Given("prompt") == flags.Given("prompt_ids"))
-    return UsageError("one of --prompt and --prompt_ids says what to continue");
-  if (flags.Given("prompt")) {
+  if (flags.Given("prompt") + flags.Given("prompt_ids") + flags.Given("instruction") != 1)
+    return UsageError("one of --prompt, --prompt_ids and --instruction says what to continue");
+  if (!flags.Given("prompt_ids")) {
     if (!model.tokenizer)
       return absl::FailedPreconditionError(absl::StrCat(
           flags.positional()[0], ": has no tokenizer; --prompt_ids gives ids instead"));
-    absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(flags.String("prompt"));
+    absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(PromptText(flags));
     if (!ids.ok())
-      return absl::InvalidArgumentError(absl::StrCat("--prompt: ", ids.status().message()));
+      return absl::InvalidArgumentError(absl::StrCat(
+          flags.Given("prompt") ? "--prompt: " : "--instruction: ", ids.status().message()));
     return ids;
   }
   std::vector<int32_t> ids;
@@ -122,6 +133,8 @@ TRAMA_COMMAND((Command{
     WithRuntimeFlags(
         {{"prompt", FlagKind::kString, "", "the text to continue"},
          {"prompt_ids", FlagKind::kString, "", "or its ids: 1,2,3"},
+         {"instruction", FlagKind::kString, "", "or what a model tuned on instructions answers"},
+         {"input", FlagKind::kString, "", "of --instruction, where it has one"},
          {"max_tokens", FlagKind::kInt, "100", "new tokens at most"},
          {"temperature", FlagKind::kDouble, "1", "divides the logits; 0 is greedy"},
          {"top_k", FlagKind::kInt, "0", "only the k likeliest; 0: all"},

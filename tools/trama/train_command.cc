@@ -16,6 +16,7 @@
 #include "runtime/fine_tune.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/lora.h"
 #include "runtime/trainer.h"
 #include "tools/trama/common.h"
 #include "tools/trama/data_flags.h"
@@ -68,18 +69,31 @@ absl::StatusOr<Schedule> ScheduleOf(const Flags& flags) {
   return schedule;
 }
 
-absl::StatusOr<std::vector<std::string>> Trainable(const Flags& flags, const Model& model) {
+// The names of the parameters that are trained; empty where all are. Beside adapters only what
+// --train_only names is trained.
+absl::StatusOr<std::vector<std::string>> Trainable(const Flags& flags, const LoadedModel& model) {
   const std::string &freeze = flags.String("freeze"), &only = flags.String("train_only");
-  if (freeze.empty() && only.empty()) return std::vector<std::string>();
+  const bool adapts = HasLora(model);
+  if (freeze.empty() && only.empty() && !adapts) return std::vector<std::string>();
   std::vector<std::string> trainable;
-  for (const nn::Parameter* parameter : model.module().parameters()) {
-    TRAMA_ASSIGN_OR_RETURN(const bool frozen, MatchesWhole(freeze, parameter->path()));
-    TRAMA_ASSIGN_OR_RETURN(const bool chosen, MatchesWhole(only, parameter->path()));
-    if (!frozen && (only.empty() || chosen)) trainable.push_back(parameter->path());
+  for (const nn::Parameter* parameter : model.model->module().parameters()) {
+    const std::string path = parameter->path();
+    TRAMA_ASSIGN_OR_RETURN(const bool frozen, MatchesWhole(freeze, path));
+    TRAMA_ASSIGN_OR_RETURN(const bool named, MatchesWhole(only, path));
+    const bool chosen = named || (adapts ? IsAdapterParameter(path) : only.empty());
+    if (!frozen && chosen) trainable.push_back(path);
   }
   if (trainable.empty())
     return absl::InvalidArgumentError("--freeze and --train_only leave no parameter to train");
   return trainable;
+}
+
+// The keys of a model's config that --lora_rank and the others set.
+void SetLora(const Flags& flags, Config* config) {
+  if (flags.Int("lora_rank") == 0) return;
+  config->Set("lora_rank", flags.Int("lora_rank"));
+  if (flags.Given("lora_alpha")) config->Set("lora_alpha", flags.Double("lora_alpha"));
+  if (flags.Given("lora_targets")) config->Set("lora_targets", flags.String("lora_targets"));
 }
 
 // ", 1234 of them trained (NAMES)", where others are frozen.
@@ -145,14 +159,16 @@ int64_t NumLabels(const Flags& flags, const LoadedData& data) {
 
 constexpr const char* kDropoutKeys[] = {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"};
 
-// What a loaded model is changed to: a head for the data's classes, other dropout.
+// What a loaded model is changed to: a head for the data's classes, adapters, other dropout.
 absl::Status Adapt(const Flags& flags, const LoadedData& data, LoadedModel* model) {
   const auto seed = static_cast<uint64_t>(flags.Int("seed"));
   if (ClassifiesText(data)) TRAMA_RETURN_IF_ERROR(EnsureHead(NumLabels(flags, data), seed, model));
-  if (!flags.Given("dropout")) return absl::OkStatus();
   Config changes;
+  SetLora(flags, &changes);
   for (const char* key : kDropoutKeys)
-    if (model->entry->defaults.Has(key)) changes.Set(key, flags.Double("dropout"));
+    if (flags.Given("dropout") && model->entry->defaults.Has(key))
+      changes.Set(key, flags.Double("dropout"));
+  if (changes.values().empty()) return absl::OkStatus();
   return Reconfigure(changes, seed, model);
 }
 
@@ -183,6 +199,7 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   if (data.class_names.size() > 2) fit("classes", static_cast<int64_t>(data.class_names.size()));
   if (flags.Given("dropout"))
     for (const char* key : kDropoutKeys) fit(key, flags.Double("dropout"));
+  SetLora(flags, &config);
   return NewModel(name, config, seed);
 }
 
@@ -225,6 +242,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
   options.out = out;
+  if (IsDirectory(name)) options.base_model = name;
   options.resume = flags.Bool("resume");
   options.metrics = flags.String("metrics");
   options.quiet = flags.Bool("quiet");
@@ -252,7 +270,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   }
   if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
   RememberTable(flags, data, &model);
-  TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, *model.model));
+  TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, model));
 
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,
                          Trainer::Create(model, data, options, session_options));
@@ -302,6 +320,9 @@ TRAMA_COMMAND((Command{
          {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
          {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
          {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
+         {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights"},
+         {"lora_alpha", FlagKind::kDouble, "0", "adapters count alpha / rank; default: 2 rank"},
+         {"lora_targets", FlagKind::kString, "", "ends of layers' names; attn.c_attn,mlp.c_fc"},
          {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end"},
          {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never"},
          {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end"},

@@ -1,0 +1,104 @@
+// Fine-tuning as a user does it: a classifier of texts, instructions, adapters.
+#include <filesystem>
+
+#include "base/status_matchers.h"
+#include "runtime/formats/json.h"
+#include "tests/e2e/run_trama.h"
+
+namespace trama {
+namespace {
+
+using testing::Outcome;
+using testing::Workplace;
+
+const std::vector<std::string> kTiny = {"--set=n_layer=1", "--set=n_embd=16", "--set=n_head=2",
+                                        "--tokenizer=bytes", "--quiet"};
+
+std::vector<std::string> With(std::vector<std::string> arguments,
+                              const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+// Messages of which those that speak of a prize are spam.
+std::string Messages() {
+  std::string rows;
+  for (int i = 0; i < 60; ++i) {
+    const std::string who(static_cast<size_t>(1 + i % 7), static_cast<char>('a' + i % 20));
+    rows += "ham\thi " + who + "\n";
+    if (i % 3 == 0) rows += "spam\twin a prize " + who + "\n";
+  }
+  return rows;
+}
+
+TEST(FineTune, ClassifiesTexts) {
+  const Workplace place;
+  place.Write("sms.tsv", Messages());
+  const std::vector<std::string> data = {"--data=sms.tsv", "--balance", "--splits=70/10/20"};
+  const Outcome trained = place.Trama(
+      With(With({"train", "gpt", "--epochs=20", "--lr=0.01", "--batch_size=8", "--out=spam"}, data),
+           kTiny));
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const Outcome eval = place.Trama(With({"eval", "spam", "--part=test"}, data));
+  ASSERT_EQ(eval.status, 0) << eval.err;
+  ASSERT_OK_AND_ASSIGN(const Json result, Json::Parse(eval.out));
+  EXPECT_EQ(*result.Get<int64_t>("targets"), 8);  // 20 of each class, the last fifth
+  EXPECT_EQ(*result.Get<double>("accuracy"), 1) << eval.out;
+  EXPECT_FALSE(result.Find("perplexity"));
+  EXPECT_TRUE(result.Find("confusion_matrix"));
+  place.Write("new.txt", "win a prize now\nhi you\n");
+  const Outcome said = place.Trama({"predict", "spam", "--input=new.txt"});
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(said.out.find("{\"label\": \"spam\""), 0u) << said.out;
+  EXPECT_NE(said.out.find("{\"label\": \"ham\""), std::string::npos) << said.out;
+}
+
+// The same run in one go and in two: padded to several lengths, with a last partial batch.
+TEST(FineTune, ResumesAndAccumulatesWithPadding) {
+  const Workplace place;
+  place.Write("sms.tsv", Messages());
+  const std::vector<std::string> common =
+      With({"train", "gpt", "--data=sms.tsv", "--lr=0.01", "--dropout=0.1", "--steps=6"}, kTiny);
+  ASSERT_EQ(place.Trama(With(common, {"--batch_size=7", "--out=whole"})).status, 0);
+  auto half = common;
+  half[5] = "--steps=3";
+  ASSERT_EQ(place.Trama(With(half, {"--batch_size=7", "--out=parts"})).status, 0);
+  ASSERT_EQ(place.Trama(With(common, {"--batch_size=7", "--out=parts", "--resume"})).status, 0);
+  EXPECT_EQ(place.Read("parts/model.safetensors"), place.Read("whole/model.safetensors"));
+}
+
+TEST(FineTune, LearnsInstructionsWithAdapters) {
+  const Workplace place;
+  place.Write("data.jsonl",
+              "{\"instruction\": \"say a\", \"output\": \"a\"}\n"
+              "{\"instruction\": \"say b\", \"input\": \"b\", \"output\": \"b\"}\n");
+  place.Write("text.txt", "a plain text to start from, long enough for a window");
+  ASSERT_EQ(place
+                .Trama(With({"train", "gpt", "--data=text.txt", "--seq_len=32", "--steps=2",
+                             "--set=n_positions=256", "--set=eos_token_id=0", "--out=base"},
+                            kTiny))
+                .status,
+            0);
+  const Outcome tuned =
+      place.Trama({"train", "base", "--data=data.jsonl", "--lora_rank=2", "--mask_instruction",
+                   "--steps=3", "--batch_size=2", "--lr=0.01", "--out=tuned"});
+  ASSERT_EQ(tuned.status, 0) << tuned.err;
+  EXPECT_NE(tuned.err.find("of them trained (h.0.attn.c_attn.lora_A, h.0.attn.c_attn.lora_B"),
+            std::string::npos)
+      << tuned.err;
+  EXPECT_TRUE(place.Has("tuned/adapter_config.json"));
+  EXPECT_TRUE(place.Has("tuned/adapter_model.safetensors"));
+  const std::vector<std::string> generate = {"generate", "tuned",          "--prompt=x",
+                                             "--greedy", "--max_tokens=8", "--ids"};
+  const Outcome said = place.Trama(generate);
+  ASSERT_EQ(said.status, 0) << said.err;
+  // The adapter alone, on the base that it names, says the same.
+  for (const char* file : {"model.safetensors", "config.json"})
+    ASSERT_TRUE(std::filesystem::remove(place / ("tuned/" + std::string(file))));
+  const Outcome again = place.Trama(generate);
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(again.out, said.out);
+}
+
+}  // namespace
+}  // namespace trama
