@@ -22,14 +22,28 @@ absl::Status Damaged(const std::string& path, const std::string& why) {
   return absl::DataLossError(absl::StrCat("damaged checkpoint: ", path, " (", why, ")"));
 }
 
+struct FileSum {
+  int64_t bytes = 0;
+  std::string crc32c;
+};
+absl::StatusOr<FileSum> SumOf(const std::string& path) {
+  FileSum sum;
+  uint32_t crc = 0;
+  TRAMA_RETURN_IF_ERROR(ReadPieces(path, [&](std::string_view piece) {
+    sum.bytes += static_cast<int64_t>(piece.size());
+    crc = Crc32c(piece, crc);
+  }));
+  sum.crc32c = Crc32cHex(crc);
+  return sum;
+}
+
 // The manifest: {"format", "files": {NAME: {"bytes", "crc32c"}}} and the checksum of that as Dump
 // writes it, "crc32c".
 absl::Status WriteManifest(const std::string& directory) {
   Json files = Json::MakeObject();
   for (const char* name : {kParameters, kOptimizer, kTrainerState}) {
-    TRAMA_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(JoinPath(directory, name)));
-    files.Set(name, Json::MakeObject(
-                        {{"bytes", file.bytes().size()}, {"crc32c", Crc32cHex(file.bytes())}}));
+    TRAMA_ASSIGN_OR_RETURN(const FileSum sum, SumOf(JoinPath(directory, name)));
+    files.Set(name, Json::MakeObject({{"bytes", sum.bytes}, {"crc32c", sum.crc32c}}));
   }
   Json manifest = Json::MakeObject({{"format", kFormat}, {"files", std::move(files)}});
   manifest.Set("crc32c", Crc32cHex(manifest.Dump()));
@@ -83,7 +97,7 @@ absl::StatusOr<TensorMap> ReadTensors(const std::string& directory, const Json& 
 
 }  // namespace
 
-absl::Status SaveCheckpoint(const std::string& model_dir, const Checkpoint& checkpoint) {
+absl::Status SaveCheckpoint(const std::string& model_dir, const CheckpointSource& checkpoint) {
   const std::string target = JoinPath(model_dir, kDirectory);
   TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction, DirectoryTransaction::Begin(target));
   const std::string& aside = transaction.path();
@@ -95,6 +109,11 @@ absl::Status SaveCheckpoint(const std::string& model_dir, const Checkpoint& chec
   TRAMA_RETURN_IF_ERROR(WriteManifest(aside));
   TRAMA_RETURN_IF_ERROR(transaction.Commit());
   return PublishFile(JoinPath(target, kParameters), JoinPath(model_dir, kParameters));
+}
+
+absl::Status SaveCheckpoint(const std::string& model_dir, const Checkpoint& checkpoint) {
+  return SaveCheckpoint(model_dir, {SourcesOf(checkpoint.parameters),
+                                    SourcesOf(checkpoint.optimizer), checkpoint.trainer_state});
 }
 
 bool HasCheckpoint(const std::string& model_dir) {

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "base/host_tensor.h"
 #include "runtime/formats/json.h"
+#include "runtime/formats/safetensors.h"
 
 namespace trama {
 
@@ -18,8 +19,15 @@ struct Checkpoint {
   Json trainer_state;    // step, data position, seeds, versions, config: an object
 };
 
+// The same, its tensors read from where they are while they are written.
+struct CheckpointSource {
+  std::vector<TensorSource> parameters, optimizer;
+  Json trainer_state;
+};
+
 // Also gives MODEL_DIR/model.safetensors the parameters. On failure, a full disk included, the last
 // checkpoint stays and nothing else remains.
+absl::Status SaveCheckpoint(const std::string& model_dir, const CheckpointSource& checkpoint);
 absl::Status SaveCheckpoint(const std::string& model_dir, const Checkpoint& checkpoint);
 
 // True where there is one, whole or not.

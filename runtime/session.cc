@@ -200,7 +200,7 @@ absl::StatusOr<TensorMap> Session::Call(const std::string& program, const Tensor
   return results;
 }
 
-absl::Status Session::LoadState(const TensorMap& tensors, bool partial) {
+absl::Status Session::CheckState(const TensorMap& tensors, bool partial) const {
   std::vector<std::string> problems;
   if (!partial)
     for (const auto& [name, slot] : state_)
@@ -214,9 +214,20 @@ absl::Status Session::LoadState(const TensorMap& tensors, bool partial) {
       problems.push_back(absl::StrCat(name, " is ", Describe(tensor.dtype, tensor.shape), ", not ",
                                       Describe(it->second.dtype, it->second.shape)));
   }
-  if (!problems.empty())
-    return absl::InvalidArgumentError(absl::StrCat("tensors: ", absl::StrJoin(problems, "; ")));
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("tensors: ", absl::StrJoin(problems, "; ")));
+}
+
+absl::Status Session::LoadState(const TensorMap& tensors, bool partial) {
+  TRAMA_RETURN_IF_ERROR(CheckState(tensors, partial));
   for (const auto& [name, tensor] : tensors) TRAMA_RETURN_IF_ERROR(Write(state_.at(name), tensor));
+  return absl::OkStatus();
+}
+
+absl::Status Session::TakeState(TensorMap&& tensors, bool partial) {
+  TRAMA_RETURN_IF_ERROR(CheckState(tensors, partial));
+  for (; !tensors.empty(); tensors.erase(tensors.begin()))
+    TRAMA_RETURN_IF_ERROR(Write(state_.at(tensors.begin()->first), tensors.begin()->second));
   return absl::OkStatus();
 }
 

@@ -78,6 +78,8 @@ class Session {
   // Writes state by name. InvalidArgument lists every tensor that is missing (unless `partial`),
   // unknown or misshapen, all at once, and nothing is written then.
   absl::Status LoadState(const TensorMap& tensors, bool partial = false);
+  // The same, each tensor freed once it is written: large states do not stand in memory twice.
+  absl::Status TakeState(TensorMap&& tensors, bool partial = false);
   absl::StatusOr<TensorMap> ReadState() const;
   absl::StatusOr<TensorMap> ReadParameters() const;
   absl::Status ClearState(const std::string& prefix);  // zeros, e.g. "cache."
@@ -99,6 +101,7 @@ class Session {
   };
   Session() = default;
   Slot MakeSlot(const plan::Binding& binding) const;
+  absl::Status CheckState(const TensorMap& tensors, bool partial) const;
 
   std::optional<Device> device_;
   std::vector<Buffer> blocks_;

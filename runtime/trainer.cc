@@ -146,7 +146,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
   if (accumulates) {
     TRAMA_ASSIGN_OR_RETURN(trainer->apply_, trainer->session_->Find("apply"));
   }
-  TRAMA_RETURN_IF_ERROR(trainer->session_->LoadState(model.parameters));
+  TRAMA_RETURN_IF_ERROR(trainer->session_->TakeState(std::move(model.parameters)));
   if (options.resume) TRAMA_RETURN_IF_ERROR(trainer->Resume());
   return trainer;
 }
@@ -162,8 +162,8 @@ absl::Status Trainer::PlanSteps() {
 absl::Status Trainer::Resume() {
   if (!HasCheckpoint(options_.out)) return absl::OkStatus();  // starts afresh
   TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(options_.out));
-  TRAMA_RETURN_IF_ERROR(session_->LoadState(checkpoint.parameters));
-  TRAMA_RETURN_IF_ERROR(session_->LoadState(checkpoint.optimizer, /*partial=*/true));
+  TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.parameters)));
+  TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.optimizer), /*partial=*/true));
   const Json& state = checkpoint.trainer_state;
   TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
   TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
@@ -226,12 +226,21 @@ absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
 }
 
 absl::Status Trainer::WriteCheckpoint() {
-  TRAMA_ASSIGN_OR_RETURN(model_.parameters, session_->ReadParameters());
   if (options_.out.empty()) return absl::OkStatus();
-  Checkpoint checkpoint;
-  TRAMA_ASSIGN_OR_RETURN(checkpoint.optimizer, session_->ReadState());
-  for (const auto& [name, tensor] : model_.parameters) checkpoint.optimizer.erase(name);
-  checkpoint.parameters = model_.parameters;
+  CheckpointSource checkpoint;
+  HostTensor copy;  // of one tensor, where the host cannot address the device's memory
+  for (const auto& [name, slot] : session_->state()) {
+    auto bytes = [this, &copy, slot = &slot]() -> absl::StatusOr<std::string_view> {
+      const std::byte* data = slot->mapped;
+      if (!data) {
+        TRAMA_RETURN_IF_ERROR(session_->Read(*slot, &copy));
+        data = copy.bytes.data();
+      }
+      return std::string_view(reinterpret_cast<const char*>(data), slot->bytes);
+    };
+    (slot.role == "parameter" ? checkpoint.parameters : checkpoint.optimizer)
+        .push_back({name, slot.dtype, slot.shape, std::move(bytes)});
+  }
   Json& state = checkpoint.trainer_state;
   state = Json::MakeObject();
   state.Set("version", 1);

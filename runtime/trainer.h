@@ -73,8 +73,8 @@ int64_t CountTargets(const TensorMap& batch, int64_t size);
 
 class Trainer {
  public:
-  // Compiles every program that the run needs. `model` and `data` must outlive the trainer; the
-  // parameters of `model` are where training starts, and where it ends after Run.
+  // Compiles every program that the run needs. `model` and `data` must outlive the trainer, which
+  // takes the parameters out of `model`: they live in the session from then on.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(LoadedModel& model, LoadedData& data,
                                                          const TrainOptions& options,
                                                          const SessionOptions& session_options);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -24,16 +25,35 @@ void RunRange(void* context, int64_t begin, int64_t end, int thread) {
 }
 }  // namespace
 
-void FreeAligned::operator()(void* memory) const { std::free(memory); }
+void FreeAligned::operator()(void* memory) const {
+  if (mapped)
+    munmap(memory, mapped);
+  else
+    std::free(memory);
+}
+
+namespace {
+// Fresh pages are zero; a model's first values are written while the host still has its own copy,
+// so nothing is touched before. `bytes` is a multiple of kHugePage.
+AlignedMemory MapHugePages(size_t bytes) {
+  char* raw = static_cast<char*>(
+      mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (raw == MAP_FAILED) return nullptr;
+  const size_t before = -reinterpret_cast<uintptr_t>(raw) % kHugePage;
+  if (before) munmap(raw, before);
+  if (before < kHugePage) munmap(raw + before + bytes, kHugePage - before);
+  madvise(raw + before, bytes, MADV_HUGEPAGE);
+  return AlignedMemory(raw + before, FreeAligned{bytes});
+}
+}  // namespace
 
 AlignedMemory AllocateAligned(size_t bytes) {
   const bool large = bytes >= 2 * kHugePage;
   const size_t alignment = large ? kHugePage : kAlignment;
   bytes = std::max((bytes + alignment - 1) / alignment * alignment, alignment);
+  if (large) return MapHugePages(bytes);
   AlignedMemory memory(std::aligned_alloc(alignment, bytes));
-  if (!memory) return memory;
-  if (large) madvise(memory.get(), bytes, MADV_HUGEPAGE);
-  std::memset(memory.get(), 0, bytes);
+  if (memory) std::memset(memory.get(), 0, bytes);
   return memory;
 }
 

@@ -11,8 +11,9 @@
 namespace trama::cpu {
 
 // Memory of `bytes` at a 64-byte boundary, zero-filled; large blocks in huge pages where the system
-// has them. Null where there is none.
+// has them, and taken from it when they are first written. Null where there is none.
 struct FreeAligned {
+  size_t mapped = 0;  // bytes, where the memory came from the system itself
   void operator()(void* memory) const;
 };
 using AlignedMemory = std::unique_ptr<void, FreeAligned>;

@@ -40,8 +40,8 @@ uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
   return ~crc;
 }
 
-std::string Crc32cHex(std::string_view bytes) {
-  return absl::StrCat(absl::Hex(Crc32c(bytes), absl::kZeroPad8));
-}
+std::string Crc32cHex(uint32_t crc) { return absl::StrCat(absl::Hex(crc, absl::kZeroPad8)); }
+
+std::string Crc32cHex(std::string_view bytes) { return Crc32cHex(Crc32c(bytes)); }
 
 }  // namespace trama

@@ -10,6 +10,7 @@ namespace trama {
 // `crc` is what the call for the bytes before returned.
 uint32_t Crc32c(std::string_view bytes, uint32_t crc = 0);
 // Eight lower-case hexadecimal digits.
+std::string Crc32cHex(uint32_t crc);
 std::string Crc32cHex(std::string_view bytes);
 
 }  // namespace trama

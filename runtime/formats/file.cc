@@ -89,21 +89,26 @@ std::string ExtensionOf(std::string_view path) {
   return absl::AsciiStrToLower(name.substr(dot));
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
+absl::Status ReadPieces(const std::string& path, absl::FunctionRef<void(std::string_view)> use) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) return FileError("read", path, errno);
-  struct stat info;
-  if (fstat(file.fd, &info) != 0) return FileError("read", path, errno);
-  std::string bytes;
-  if (S_ISREG(info.st_mode)) bytes.reserve(static_cast<size_t>(info.st_size));
   char buffer[1 << 16];
   while (true) {
     const ssize_t count = read(file.fd, buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return FileError("read", path, errno);
-    if (count == 0) return bytes;
-    bytes.append(buffer, static_cast<size_t>(count));
+    if (count == 0) return absl::OkStatus();
+    use({buffer, static_cast<size_t>(count)});
   }
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::string bytes;
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode))
+    bytes.reserve(static_cast<size_t>(info.st_size));
+  TRAMA_RETURN_IF_ERROR(ReadPieces(path, [&](std::string_view piece) { bytes.append(piece); }));
+  return bytes;
 }
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
@@ -29,6 +30,8 @@ std::string FileNameOf(std::string_view path);
 std::string ExtensionOf(std::string_view path);
 
 absl::StatusOr<std::string> ReadFile(const std::string& path);
+// Calls `use` with one piece of the file after another, in memory that does not grow with it.
+absl::Status ReadPieces(const std::string& path, absl::FunctionRef<void(std::string_view)> use);
 // The names in a directory (not "." and ".."), sorted.
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
 // Makes the directory and its parents; one that is there already is fine.

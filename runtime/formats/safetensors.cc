@@ -178,8 +178,25 @@ absl::StatusOr<HostTensor> SafetensorsFile::Read(std::string_view name) const {
       absl::StrCat(path_, ": no tensor ", std::string(name), DidYouMean(name, names)));
 }
 
-absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+TensorSource SourceOf(std::string name, const HostTensor& tensor) {
+  return {std::move(name), tensor.dtype, tensor.shape, [&tensor] {
+            return std::string_view(reinterpret_cast<const char*>(tensor.bytes.data()),
+                                    tensor.bytes.size());
+          }};
+}
+
+std::vector<TensorSource> SourcesOf(const TensorMap& tensors) {
+  std::vector<TensorSource> sources;
+  for (const auto& [name, tensor] : tensors) sources.push_back(SourceOf(name, tensor));
+  return sources;
+}
+
+absl::Status WriteSafetensors(const std::string& path, const std::vector<TensorSource>& tensors,
                               const SafetensorsMetadata& metadata) {
+  const auto refuse = [&path](const TensorSource& tensor, const auto&... why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot write: ", path, " (tensor ", tensor.name, " ", why..., ")"));
+  };
   Json header = Json::MakeObject();
   if (!metadata.empty()) {
     Json values = Json::MakeObject();
@@ -188,21 +205,18 @@ absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTe
   }
   Json::Object members = header.object();
   std::set<std::string_view> names;
+  std::vector<int64_t> sizes;
   int64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const std::string text(name);
-    if (name == kMetadata || !names.insert(name).second)
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot write: ", path, " (tensor ", text, " is there twice)"));
-    const std::optional<int64_t> count = NumElements(tensor->shape);
-    const auto size = static_cast<int64_t>(tensor->bytes.size());
-    if (!count || *count * static_cast<int64_t>(SizeOf(tensor->dtype)) != size)
-      return absl::InvalidArgumentError(absl::StrCat("cannot write: ", path, " (tensor ", text,
-                                                     " has ", size, " bytes for shape ",
-                                                     ToString(tensor->shape), ")"));
-    members.emplace_back(text,
-                         Json::MakeObject({{"dtype", FileNameOfType(tensor->dtype)},
-                                           {"shape", Json::ArrayOf(tensor->shape)},
+  for (const TensorSource& tensor : tensors) {
+    if (tensor.name == kMetadata || !names.insert(tensor.name).second)
+      return refuse(tensor, "is there twice");
+    const std::optional<int64_t> count = NumElements(tensor.shape);
+    int64_t& size = sizes.emplace_back();
+    if (!count || __builtin_mul_overflow(*count, static_cast<int64_t>(SizeOf(tensor.dtype)), &size))
+      return refuse(tensor, "has the impossible shape ", ToString(tensor.shape));
+    members.emplace_back(tensor.name,
+                         Json::MakeObject({{"dtype", FileNameOfType(tensor.dtype)},
+                                           {"shape", Json::ArrayOf(tensor.shape)},
                                            {"data_offsets", Json::Array{offset, offset + size}}}));
     offset += size;
   }
@@ -213,18 +227,19 @@ absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTe
   TRAMA_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
   TRAMA_RETURN_IF_ERROR(file.Write({reinterpret_cast<const char*>(&length), sizeof(length)}));
   TRAMA_RETURN_IF_ERROR(file.Write(text));
-  for (const NamedTensor& named : tensors) {
-    const std::vector<std::byte>& bytes = named.tensor->bytes;
-    TRAMA_RETURN_IF_ERROR(file.Write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    TRAMA_ASSIGN_OR_RETURN(const std::string_view bytes, tensors[i].bytes());
+    if (static_cast<int64_t>(bytes.size()) != sizes[i])
+      return refuse(tensors[i], "has ", bytes.size(), " bytes for shape ",
+                    ToString(tensors[i].shape));
+    TRAMA_RETURN_IF_ERROR(file.Write(bytes));
   }
   return file.Commit();
 }
 
 absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors,
                               const SafetensorsMetadata& metadata) {
-  std::vector<NamedTensor> ordered;
-  for (const auto& [name, tensor] : tensors) ordered.push_back({name, &tensor});
-  return WriteSafetensors(path, ordered, metadata);
+  return WriteSafetensors(path, SourcesOf(tensors), metadata);
 }
 
 }  // namespace trama

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -76,13 +77,21 @@ class SafetensorsModel {
 // Everything in the file, or in the model at `path` (see SafetensorsModel).
 absl::StatusOr<TensorMap> ReadSafetensors(const std::string& path);
 
-struct NamedTensor {
-  std::string_view name;
-  const HostTensor* tensor;
+// A tensor to be written, whose bytes are asked for when its turn comes and not kept: what is
+// written need never stand in memory whole.
+struct TensorSource {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::function<absl::StatusOr<std::string_view>()> bytes;  // row-major, little-endian
 };
+// Of tensors that outlive them.
+TensorSource SourceOf(std::string name, const HostTensor& tensor);
+std::vector<TensorSource> SourcesOf(const TensorMap& tensors);
+
 // Writes the tensors in the order given, the file in one step (see AtomicFile). InvalidArgument
 // where a name repeats or a tensor's bytes do not fit its shape.
-absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+absl::Status WriteSafetensors(const std::string& path, const std::vector<TensorSource>& tensors,
                               const SafetensorsMetadata& metadata = {});
 absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors,
                               const SafetensorsMetadata& metadata = {});

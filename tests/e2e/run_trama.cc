@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,8 +90,10 @@ Outcome Workplace::Run(const std::string& program, const std::vector<std::string
     std::this_thread::sleep_for(milliseconds(signal.after_ms));
     kill(child, signal.number);
   }
-  waitpid(child, &wait_status, 0);
+  rusage usage = {};
+  wait4(child, &wait_status, 0, &usage);
   Outcome outcome;
+  outcome.peak_bytes = int64_t{usage.ru_maxrss} * 1024;
   outcome.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
   outcome.out = ReadAll(out);
   outcome.err = ReadAll(err);

@@ -1,6 +1,7 @@
 // Runs the command line as a user does, in a folder of its own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@ namespace trama::testing {
 struct Outcome {
   int status = -1;  // the exit status; 128 + N where signal N ended it
   std::string out, err;
+  int64_t peak_bytes = 0;  // the most memory that was resident
 };
 
 // A signal sent to a command that runs.

@@ -60,13 +60,15 @@ TEST(SafetensorsTest, WritesAndReadsEveryType) {
 TEST(SafetensorsTest, KeepsTheOrderGiven) {
   const TempDir dir;
   const HostTensor z = HostTensor::F32({1}, {1}), a = HostTensor::F32({1}, {2});
-  ASSERT_OK(WriteSafetensors(dir / "f", {{"z", &z}, {"a", &a}}));
+  ASSERT_OK(
+      WriteSafetensors(dir / "f", std::vector<TensorSource>{SourceOf("z", z), SourceOf("a", a)}));
   ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(dir / "f"));
   EXPECT_EQ(file.entries()[0].name, "z");
   EXPECT_EQ(file.entries()[1].name, "a");
   EXPECT_EQ(file.Raw(*file.Find("a")).size(), 4u);
-  EXPECT_THAT(WriteSafetensors(dir / "g", {{"z", &z}, {"z", &a}}),
-              StatusIs(kInvalidArgument, "tensor z is there twice"));
+  EXPECT_THAT(
+      WriteSafetensors(dir / "g", std::vector<TensorSource>{SourceOf("z", z), SourceOf("z", a)}),
+      StatusIs(kInvalidArgument, "tensor z is there twice"));
   EXPECT_FALSE(FileExists(dir / "g"));
 }
 
