@@ -1,9 +1,14 @@
 // check:A,B runs every dispatch on two backends, B fed with A's values, and names the first kernel
 // and element that disagree. A is the truth: what a run leaves in memory is A's.
 //
+// Where a sum cancels, any order of adding gives other noise. So before a difference is an error A
+// runs the dispatch again with each floating-point operand moved by a rounding: how far that moves
+// a result is what no backend can be blamed for.
+//
 // Options: backends ("A,B"), rtol and atol (of |want| and of max|want|, in place of those of
 // compare.h for floats), and what A and B are opened with: device, threads, precision, cache_dir,
 // plugin_path.
+#include <cmath>
 #include <cstring>
 
 #include "absl/strings/numbers.h"
@@ -20,6 +25,8 @@ namespace trama::check {
 namespace {
 
 constexpr int kUnwritten = 0xCD;  // what B's results hold before it runs
+// Differences of up to so many times what roundings of the operands make pass.
+constexpr double kRoundings = 8;
 
 struct Tolerances {
   std::optional<double> relative, of_max;
@@ -57,12 +64,54 @@ class CheckBuffer : public plugin::BufferBase {
   Buffer buffer_;
 };
 
-// One dispatch on B, with the memory it runs in.
+// One dispatch on a device, with the memory it runs in.
 struct LoadedProbe {
   Probe probe;
   Executable executable;
   std::vector<Buffer> blocks;
+
+  static absl::StatusOr<LoadedProbe> Load(Device& device, Probe probe) {
+    LoadedProbe loaded;
+    TRAMA_ASSIGN_OR_RETURN(loaded.executable, device.Load(probe.plan));
+    TRAMA_ASSIGN_OR_RETURN(loaded.blocks, device.AllocBlocks(probe.plan));
+    loaded.probe = std::move(probe);
+    return loaded;
+  }
+  // Gives it its operands; the results become something that no kernel leaves there.
+  absl::Status Fill(absl::Span<const HostTensor> operands) {
+    std::vector<char> bytes;
+    for (uint32_t block : probe.result_blocks) {
+      bytes.assign(blocks[block].size(), static_cast<char>(kUnwritten));
+      TRAMA_RETURN_IF_ERROR(blocks[block].Write(0, bytes.data(), bytes.size()));
+    }
+    for (size_t i = 0; i < operands.size(); ++i)
+      TRAMA_RETURN_IF_ERROR(blocks[probe.operand_blocks[i]].Write(0, operands[i].bytes.data(),
+                                                                  operands[i].bytes.size()));
+    return absl::OkStatus();
+  }
+  absl::Status Run(Device& device) {
+    TRAMA_RETURN_IF_ERROR(executable.Run(0, blocks));
+    return device.Wait();
+  }
+  absl::StatusOr<HostTensor> Result(int index, HostTensor like) {
+    TRAMA_RETURN_IF_ERROR(
+        blocks[probe.result_blocks[index]].Read(0, like.bytes.data(), like.bytes.size()));
+    return like;
+  }
 };
+
+// Every number moved by a unit in its last place, up or down by turns that no sum cancels.
+HostTensor Rounded(HostTensor tensor) {
+  if (!IsFloat(tensor.dtype)) return tensor;
+  const bool narrow = tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF16;
+  const double unit = narrow ? 0x1p-8 : tensor.dtype == DType::kF64 ? 0x1p-52 : 0x1p-23;
+  uint32_t bits = 1;
+  for (int64_t i = 0; i < tensor.num_elements(); ++i) {
+    bits = bits * 1664525 + 1013904223;
+    tensor.set(i, tensor.at(i) * (bits >> 31 ? 1 + unit : 1 - unit));
+  }
+  return tensor;
+}
 
 class CheckExecutable : public plugin::ExecutableBase {
  public:
@@ -79,10 +128,8 @@ class CheckExecutable : public plugin::ExecutableBase {
       for (const plan::Dispatch& dispatch : program.dispatches()) {
         Probe probe = ProbeOf(plan_, dispatch);
         if (probes_.contains(probe.key)) continue;
-        LoadedProbe loaded;
-        TRAMA_ASSIGN_OR_RETURN(loaded.executable, pair_.other.Load(probe.plan));
-        TRAMA_ASSIGN_OR_RETURN(loaded.blocks, pair_.other.AllocBlocks(probe.plan));
-        loaded.probe = std::move(probe);
+        TRAMA_ASSIGN_OR_RETURN(LoadedProbe loaded,
+                               LoadedProbe::Load(pair_.other, std::move(probe)));
         probes_.emplace(loaded.probe.key, std::move(loaded));
       }
     return absl::OkStatus();
@@ -128,24 +175,28 @@ class CheckExecutable : public plugin::ExecutableBase {
   absl::Status RunDispatch(uint32_t program, int index, absl::Span<Buffer* const> memory) {
     const plan::Dispatch& dispatch = plan_.programs(program).dispatches(index);
     LoadedProbe& probe = probes_.at(ProbeOf(plan_, dispatch).key);
-    TRAMA_RETURN_IF_ERROR(FillProbe(dispatch, probe, memory));
+    // Copies: A's run may overwrite what it reads.
+    TRAMA_ASSIGN_OR_RETURN(const std::vector<HostTensor> operands, Operands(dispatch, memory));
+    TRAMA_RETURN_IF_ERROR(probe.Fill(operands));
 
     absl::InlinedVector<TramaBuffer*, 8> handles;
     for (Buffer* block : memory) handles.push_back(block->handle());
     TRAMA_RETURN_IF_ERROR(truth_.Run(first_[program] + index, handles));
     TRAMA_RETURN_IF_ERROR(pair_.truth.Wait());
-    TRAMA_RETURN_IF_ERROR(probe.executable.Run(0, probe.blocks));
-    TRAMA_RETURN_IF_ERROR(pair_.other.Wait());
+    TRAMA_RETURN_IF_ERROR(probe.Run(pair_.other));
     ++checked_;
 
     for (int r = 0; r < dispatch.results_size(); ++r) {
       const plan::Buffer& buffer = plan_.buffers(dispatch.results(r));
-      HostTensor want = TensorOf(buffer.type()), got = want;
-      TRAMA_RETURN_IF_ERROR(
-          memory[buffer.block()]->Read(buffer.offset(), want.bytes.data(), want.bytes.size()));
-      TRAMA_RETURN_IF_ERROR(
-          probe.blocks[probe.probe.result_blocks[r]].Read(0, got.bytes.data(), got.bytes.size()));
-      const auto difference = FindDifference(got, want, pair_.tolerances.For(want.dtype));
+      TRAMA_ASSIGN_OR_RETURN(const HostTensor want, ReadFrom(memory, buffer));
+      TRAMA_ASSIGN_OR_RETURN(const HostTensor got, probe.Result(r, TensorOf(buffer.type())));
+      Tolerance tolerance = pair_.tolerances.For(want.dtype);
+      auto difference = FindDifference(got, want, tolerance);
+      if (difference && IsFloat(want.dtype)) {
+        TRAMA_ASSIGN_OR_RETURN(const double noise, Noise(probe.probe, operands, r, want));
+        tolerance.absolute += kRoundings * noise;
+        difference = FindDifference(got, want, tolerance);
+      }
       if (!difference) continue;
       return absl::InternalError(absl::StrCat(
           "check: dispatch ", index, " ", NameOf(dispatch), ": ",
@@ -156,23 +207,38 @@ class CheckExecutable : public plugin::ExecutableBase {
     return absl::OkStatus();
   }
 
-  // A's operands go to B; B's results become something that no kernel leaves there.
-  absl::Status FillProbe(const plan::Dispatch& dispatch, LoadedProbe& probe,
-                         absl::Span<Buffer* const> memory) const {
-    std::vector<char> bytes;
-    for (uint32_t block : probe.probe.result_blocks) {
-      bytes.assign(probe.blocks[block].size(), static_cast<char>(kUnwritten));
-      TRAMA_RETURN_IF_ERROR(probe.blocks[block].Write(0, bytes.data(), bytes.size()));
+  static absl::StatusOr<HostTensor> ReadFrom(absl::Span<Buffer* const> memory,
+                                             const plan::Buffer& buffer) {
+    HostTensor tensor = TensorOf(buffer.type());
+    TRAMA_RETURN_IF_ERROR(
+        memory[buffer.block()]->Read(buffer.offset(), tensor.bytes.data(), tensor.bytes.size()));
+    return tensor;
+  }
+
+  absl::StatusOr<std::vector<HostTensor>> Operands(const plan::Dispatch& dispatch,
+                                                   absl::Span<Buffer* const> memory) const {
+    std::vector<HostTensor> operands;
+    for (uint32_t index : dispatch.operands()) {
+      TRAMA_ASSIGN_OR_RETURN(operands.emplace_back(), ReadFrom(memory, plan_.buffers(index)));
     }
-    for (int i = 0; i < dispatch.operands_size(); ++i) {
-      const plan::Buffer& buffer = plan_.buffers(dispatch.operands(i));
-      bytes.resize(buffer.bytes());
-      TRAMA_RETURN_IF_ERROR(
-          memory[buffer.block()]->Read(buffer.offset(), bytes.data(), bytes.size()));
-      TRAMA_RETURN_IF_ERROR(
-          probe.blocks[probe.probe.operand_blocks[i]].Write(0, bytes.data(), bytes.size()));
+    return operands;
+  }
+
+  // How far a rounding of the operands moves A's result, at most; 0 where it is not finite then.
+  absl::StatusOr<double> Noise(const Probe& probe, absl::Span<const HostTensor> operands,
+                               int result, const HostTensor& want) const {
+    TRAMA_ASSIGN_OR_RETURN(LoadedProbe again, LoadedProbe::Load(pair_.truth, probe));
+    std::vector<HostTensor> rounded;
+    for (const HostTensor& operand : operands) rounded.push_back(Rounded(operand));
+    TRAMA_RETURN_IF_ERROR(again.Fill(rounded));
+    TRAMA_RETURN_IF_ERROR(again.Run(pair_.truth));
+    TRAMA_ASSIGN_OR_RETURN(const HostTensor moved, again.Result(result, want));
+    double noise = 0;
+    for (int64_t i = 0; i < want.num_elements(); ++i) {
+      const double by = std::abs(moved.at(i) - want.at(i));
+      if (std::isfinite(by)) noise = std::max(noise, by);
     }
-    return absl::OkStatus();
+    return noise;
   }
 
   static HostTensor TensorOf(const plan::TensorType& type) {

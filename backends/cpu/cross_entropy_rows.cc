@@ -33,7 +33,8 @@ RowLoss EmitLogSumExp(Builder& b, int64_t classes, bool mean, LoadLogits load) {
     Value e = codegen::Exp(b, b.Sub(load(column, live), shift));
     return SmallVector<Value>{KeepLive(b, e, live, 0)};
   })[0];
-  RowLoss row{b.Add(max, codegen::Log(b, sum)), Value()};
+  Value log_sum = codegen::Log(b, sum);
+  RowLoss row{b.Add(max, log_sum), max, log_sum, Value()};
   if (mean) row.mean = b.Mul(b.ReduceAdd(first[1]), b.Constant(b.F32(), 1.0 / classes));
   return row;
 }
@@ -43,7 +44,8 @@ Value EmitLoss(Builder& b, const RowLoss& row, const RowTarget& target, double s
   Value zero = b.Constant(b.F32(), 0);
   Value is_class = b.Compare(CmpIPredicate::sge, target.index, b.Index(0));
   Value logit = b.Select(is_class, pick(b.Max(target.index, b.Index(0))), zero);
-  Value loss = b.Sub(row.lse, logit);
+  // Not lse - logit: a small loss would drown in the rounding of a large maximum.
+  Value loss = b.Sub(row.log_sum, b.Sub(logit, row.max));
   if (smoothing != 0)
     loss = b.Add(b.Mul(loss, b.Constant(b.F32(), 1 - smoothing)),
                  b.Mul(b.Sub(row.lse, row.mean), b.Constant(b.F32(), smoothing)));

@@ -21,9 +21,10 @@ RowTarget LoadTarget(Builder& b, ArrayRef<Value> buffers, const Targets& targets
 // Calls for the vector at `column` of a row of logits; lanes from `live` on may hold anything.
 using LoadLogits = llvm::function_ref<Value(Value column, int64_t live)>;
 
-// max + log(sum(exp(x - max))) of a row and, where asked, its mean; scalars.
+// lse = max + log_sum of a row, log_sum = log(sum(exp(x - max))), and, where asked, its mean;
+// scalars.
 struct RowLoss {
-  Value lse, mean;
+  Value lse, max, log_sum, mean;
 };
 RowLoss EmitLogSumExp(Builder& b, int64_t classes, bool mean, LoadLogits load);
 

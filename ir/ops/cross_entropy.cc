@@ -99,9 +99,11 @@ SmallVector<Value> CrossEntropyOp::decompose(mlir::OpBuilder& b) {
   const int64_t n = ShapeOf(logits)[0];
   Value max = e.ReduceMax(logits, {1}, true);
   Value sum = e.Sum(e.Exp(e.Sub(logits, max)), {1});
-  Value lse = e.Add(e.Reshape(max, {n}), e.Log(sum));
+  Value row_max = e.Reshape(max, {n}), log_sum = e.Log(sum);
+  Value lse = e.Add(row_max, log_sum);
   Value picked = GatherOp::create(b, getLoc(), logits, e.Unsqueeze(targets, 1), 1);
-  Value y = e.Sub(lse, e.Reshape(picked, {n}));
+  // Not lse - picked: a small loss would drown in the rounding of a large maximum.
+  Value y = e.Sub(log_sum, e.Sub(e.Reshape(picked, {n}), row_max));
   if (const double smoothing = getLabelSmoothing().convertToDouble(); smoothing > 0)
     y = e.Add(e.Mul(y, 1 - smoothing), e.Mul(e.Sub(lse, e.Mean(logits, {1})), smoothing));
   Value ignored = e.Compare(ComparePredicate::eq, targets, static_cast<int64_t>(getIgnoreIndex()));
