@@ -1,6 +1,7 @@
 #include "frontend/program.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "frontend/emit.h"
 #include "frontend/functional.h"
@@ -136,6 +137,23 @@ absl::StatusOr<Results> OneResult(Recorder& recorder, const Program& program, co
   return Results{{kLossName, loss}};
 }
 
+// An input that the model neither reads nor names is a mistake of the caller's.
+absl::Status CheckInputsKnown(Recorder& recorder, const Program& program, const Model& model) {
+  const std::vector<TensorSpec> known = model.Inputs(1, 1);
+  for (mlir::BlockArgument argument : recorder.function().getArguments()) {
+    const auto name = recorder.function().getArgAttrOfType<mlir::StringAttr>(
+        argument.getArgNumber(), "trama.name");
+    const auto is = [&](const TensorSpec& spec) { return name && spec.name == name.getValue(); };
+    if (!argument.use_empty() || llvm::any_of(known, is) || llvm::none_of(program.inputs, is))
+      continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        program.name, ": the model has no input '", name.getValue().str(), "'; it has ",
+        absl::StrJoin(known, ", ",
+                      [](std::string* out, const TensorSpec& spec) { out->append(spec.name); })));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status TraceProgram(mlir::ModuleOp module, const Model& model, const Program& program,
                           DType float_type) {
   Recorder recorder(module, program.name, float_type, program.training);
@@ -160,6 +178,7 @@ absl::Status TraceProgram(mlir::ModuleOp module, const Model& model, const Progr
   TRAMA_RETURN_IF_ERROR(recorder.status());
   recorder.Return(results);
   TRAMA_RETURN_IF_ERROR(recorder.status());
+  TRAMA_RETURN_IF_ERROR(CheckInputsKnown(recorder, program, model));
   return SetAttributes(recorder.function(), program, model);
 }
 }  // namespace

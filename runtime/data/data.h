@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/data/dataset.h"
+#include "runtime/data/id_range.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace trama {
@@ -27,6 +28,8 @@ struct DataOptions {
   // False: for eval and predict. All of `data` comes in its order as LoadedData::validation, and
   // labels are left out where `target` is empty.
   bool training = true;
+
+  IdRange ids{};  // of tensors; ids beyond it are an error
 
   // Text: --tokenizer=chars|bytes|DIR, or one that is loaded already and then wins.
   std::string tokenizer_spec = "chars";

@@ -46,7 +46,7 @@ absl::Status CheckFinite(const SafetensorsFile& file, const SafetensorsFile::Ent
   }
 }
 
-absl::StatusOr<RowsDataset> Open(const std::string& path) {
+absl::StatusOr<RowsDataset> Open(const std::string& path, const IdRange& ids) {
   TRAMA_ASSIGN_OR_RETURN(SafetensorsFile opened, SafetensorsFile::Open(path));
   const auto file = std::make_shared<const SafetensorsFile>(std::move(opened));
   std::vector<RowsDataset::Source> sources;
@@ -61,6 +61,8 @@ absl::StatusOr<RowsDataset> Open(const std::string& path) {
                                                      entry.shape[0], " examples, ",
                                                      sources.front().name, " has ", rows));
     TRAMA_RETURN_IF_ERROR(CheckFinite(*file, entry));
+    if (!IsFloat(entry.dtype))
+      TRAMA_RETURN_IF_ERROR(CheckIds(path, entry.name, file->Read(entry), ids));
     rows = entry.shape[0];
     sources.push_back({entry.name, entry.dtype, Shape(entry.shape.begin() + 1, entry.shape.end()),
                        file->Raw(entry)});
@@ -72,12 +74,12 @@ absl::StatusOr<RowsDataset> Open(const std::string& path) {
 
 absl::StatusOr<LoadedData> LoadSafetensors(const DataOptions& options) {
   LoadedData loaded;
-  TRAMA_ASSIGN_OR_RETURN(const RowsDataset all, Open(options.data));
+  TRAMA_ASSIGN_OR_RETURN(const RowsDataset all, Open(options.data, options.ids));
   if (!options.training || options.val_data.empty()) {
     TRAMA_RETURN_IF_ERROR(SplitRows(all, nullptr, options, loaded));
     return loaded;
   }
-  TRAMA_ASSIGN_OR_RETURN(const RowsDataset other, Open(options.val_data));
+  TRAMA_ASSIGN_OR_RETURN(const RowsDataset other, Open(options.val_data, options.ids));
   TRAMA_RETURN_IF_ERROR(SplitRows(all, &other, options, loaded));
   return loaded;
 }

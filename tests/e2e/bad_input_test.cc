@@ -1,8 +1,12 @@
 // Whatever a user gives, the command line answers with one line and writes nothing.
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "base/status_matchers.h"
+#include "runtime/formats/safetensors.h"
 #include "tests/e2e/run_trama.h"
 
 namespace trama {
@@ -48,6 +52,10 @@ TEST_F(BadInput, CommandLine) {
   Expect({"train", "gpt", "--steps"}, 2, "--steps needs a value");
   Expect({"generate", "m", "--temperature=warm", "--prompt=x"}, 2, "'warm' is not a number");
   Expect({"run", "m", "--function=backward"}, 2, "'backward' is none of");
+  Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--checkpoint_every=-1"}, 2,
+         "--checkpoint_every: a count cannot be negative");
+  Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--early_stopping=2"}, 2,
+         "needs --val_data");
 }
 
 TEST_F(BadInput, OtherFormats) {
@@ -154,12 +162,95 @@ TEST_F(BadInput, PromptsAndInputs) {
   Expect({"init", "gpt", "--out=m"}, 1, "--overwrite");
 }
 
+TEST_F(BadInput, TensorsThatDoNotFitTheModel) {
+  MakeModel("m");
+  const auto write = [&](const std::string& name, const TensorMap& tensors) {
+    ASSERT_OK(WriteSafetensors(place_ / name, tensors));
+  };
+  const HostTensor ids = HostTensor::I32({1, 3}, {1, 2, 3});
+  const auto run = [&](const char* function, const std::string& message) {
+    Expect({"run", "m", std::string("--function=") + function, "--inputs=in.safetensors",
+            "--outputs=o.safetensors"},
+           1, message);
+  };
+  write("in.safetensors", {{"input_ids", HostTensor::I32({1, 3}, {1, 2, 999})}});
+  run("forward", "in.safetensors: input_ids has the id 999 at [0,2], not in [0, 256)");
+  write("in.safetensors", {{"input_ids", HostTensor::I32({1, 3}, {1, -5, 2})}});
+  run("forward", "input_ids has the id -5 at [0,1]");
+  write("in.safetensors", {{"input_ids", ids}, {"labels", HostTensor::I32({1, 3}, {1, -1, 2})}});
+  run("loss", "labels has the id -1 at [0,1]");
+  write("in.safetensors", {{"input_ids", HostTensor(DType::kI32, {1, 20})}});
+  run("forward", "longer than n_positions");
+  write("in.safetensors", {{"input_ids", HostTensor::F32({1, 3}, {1, 2, 3})}});
+  run("forward", "must be integers");
+  write("in.safetensors", {{"input_ids", HostTensor::I32({3}, {1, 2, 3})}});
+  run("forward", "input_ids is 3");
+  write("in.safetensors", {{"inputs", ids}});
+  run("forward", "'input_ids' is missing");
+  write("in.safetensors", {{"input_ids", ids}, {"position", ids}});
+  run("forward", "has no input 'position'");
+
+  const auto train = [&](const std::string& message) {
+    Expect({"train", "m", "--data=d.safetensors", "--steps=1", "--out=t", "--quiet"}, 1, message);
+    Expect({"eval", "m", "--data=d.safetensors"}, 1, message);
+  };
+  write("d.safetensors", {{"input_ids", ids}, {"labels", HostTensor::I32({1, 3}, {0, 400, 0})}});
+  train("d.safetensors: labels has the id 400 at [0,1]");
+  write("d.safetensors", {{"input_ids", HostTensor::I32({1, 3}, {0, 0, 256})}, {"labels", ids}});
+  train("d.safetensors: input_ids has the id 256");
+  write("d.safetensors", {{"input_ids", ids}, {"labels", ids}, {"extra", ids}});
+  train("has no input 'extra'");
+  write("d.safetensors", {{"input_ids", ids}});
+  train("there is no loss");
+}
+
+// A tokenizer with more ids than the model, and a checkpoint that is damaged.
+TEST_F(BadInput, TokenizersAndCheckpoints) {
+  place_.Write("t.txt", "um texto com umas letras, para treinar um modelo bem pequeno.");
+  const std::vector<std::string> train{
+      "train",          "gpt",     "--data=t.txt", "--steps=1",      "--set=n_layer=1",
+      "--set=n_embd=8", "--quiet", "--seq_len=4",  "--set=n_head=2", "--batch_size=2",
+      "--out=c",        "--resume"};
+  ASSERT_EQ(place_.Trama(train).status, 0);
+  const std::string state = place_.Read("c/trama_checkpoint/optimizer.safetensors");
+  std::string damaged = state;
+  damaged[damaged.size() / 2] ^= 1;
+  place_.Write("c/trama_checkpoint/optimizer.safetensors", damaged);
+  Expect(train, 1, "damaged checkpoint");
+  EXPECT_EQ(place_.Read("c/trama_checkpoint/optimizer.safetensors"), damaged);
+  place_.Write("c/trama_checkpoint/optimizer.safetensors", state);
+  ASSERT_EQ(place_.Trama(train).status, 0);
+
+  place_.Write("c/vocab.json", "{\"a\": 0}");
+  Expect({"eval", "c", "--data=t.txt"}, 1, "is not in the vocabulary");
+  place_.Write("c/tokenizer_config.json", "{\"tokenizer_class\": \"TramaByteTokenizer\"}");
+  Expect({"eval", "c", "--data=t.txt"}, 1, "the tokenizer has 256 ids");
+}
+
 TEST_F(BadInput, DiskFull) {
   place_.Write("t.csv", kTable);
   const Outcome outcome = place_.Trama({"train", "mlp", "--data=t.csv", "--target=kind",
                                         "--steps=2", "--metrics=/dev/full", "--out=m", "--quiet"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("/dev/full"));
+}
+
+// Files may grow to 100 kB: the first step's checkpoint does not fit, and nothing of it stays.
+TEST_F(BadInput, DiskFullWhileCheckpointing) {
+  place_.Write("t.txt", std::string(3000, 'a') + "bcd");
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, SIG_IGN);  // then a write fails as on a full disk; the child inherits both
+  const rlimit small = {100'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Outcome outcome = place_.Trama(
+      {"train", "gpt", "--data=t.txt", "--tokenizer=bytes", "--set=n_layer=1", "--set=n_embd=64",
+       "--set=n_head=2", "--seq_len=8", "--batch_size=2", "--steps=1", "--quiet", "--out=m"});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, StartsWith("error: cannot write: "));
+  EXPECT_FALSE(place_.Has("m/model.safetensors"));
+  EXPECT_FALSE(place_.Has("m/trama_checkpoint"));
 }
 
 }  // namespace

@@ -109,6 +109,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
     TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
   }
+  TRAMA_ASSIGN_OR_RETURN(options.ids, IdRangeOf(config));
   options.text_column = flags.String("text_column");
   options.balance = flags.Bool("balance");
   options.part = flags.String("part");

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "runtime/data/id_range.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "tools/trama/common.h"
@@ -36,7 +37,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   program.kind = kind;
   program.options.hidden_states = flags.Bool("hidden_states");
   program.options.attentions = flags.Bool("attentions");
+  TRAMA_ASSIGN_OR_RETURN(const IdRange ids, IdRangeOf(model.config));
   for (auto& [name, tensor] : inputs) {
+    TRAMA_RETURN_IF_ERROR(CheckIds(flags.String("inputs"), name, tensor, ids));
     if (tensor.dtype == DType::kI64 || tensor.dtype == DType::kBool || tensor.dtype == DType::kU8)
       tensor = tensor.Cast(DType::kI32);
     if (IsFloat(tensor.dtype)) tensor = tensor.Cast(DType::kF32);

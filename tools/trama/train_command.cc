@@ -241,6 +241,12 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
+  for (const char* count : {"eval_every", "early_stopping", "checkpoint_every"})
+    if (flags.Int(count) < 0)
+      return UsageError(absl::StrCat("--", count, ": a count cannot be negative"));
+  if (options.early_stopping > 0 && flags.String("val_data").empty() &&
+      flags.Double("val_fraction") == 0)
+    return UsageError("--early_stopping: needs --val_data or --val_fraction");
   options.out = out;
   if (IsDirectory(name)) options.base_model = name;
   options.resume = flags.Bool("resume");
