@@ -17,7 +17,7 @@ set: "n_embd=32"
 TINY
 demo() {
   models/gpt2/demo.sh --bin="$2/bin" --out="$work/demo" --config="$work/tiny.textproto" \
-    --train_bytes=20000 --val_bytes=2000 --samples=4 "${@:3}" >"$work/log" 2>&1
+    --train_bytes=100000 --val_bytes=2000 --samples=4 "${@:3}" >"$work/log" 2>&1
 }
 demo "$@" --max_ratio=10 --min_parsed=0 || fail 'the demo'
 grep -q "^\$ $2/bin/trama train gpt --data=$work/demo/train.txt" "$work/log" || fail 'commands are not shown'
