@@ -282,7 +282,14 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     const double start = Now();
     double grad_norm = 0;
     int64_t tokens = 0;
-    TRAMA_RETURN_IF_ERROR(Update(&result.loss, &grad_norm, &tokens));
+    if (absl::Status status = Update(&result.loss, &grad_norm, &tokens); !status.ok()) {
+      // Where a step is not finite, the state is still that of the last good one: it is kept.
+      if (absl::IsFailedPrecondition(status) && step_ > 0 && checkpointed != step_) {
+        TRAMA_RETURN_IF_ERROR(session_->ClearState("accumulated."));
+        TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
+      }
+      return status;
+    }
     result.step = step_;
     const double seconds = Now() - start;
     result.interrupted = stop && stop->load();

@@ -101,8 +101,8 @@ class Builder : public mlir::ImplicitLocOpBuilder {
   // A vector's sum, order free; product, maximum with FastMax.
   Value ReduceAdd(Value vector);
   Value ReduceMax(Value vector);  // NaN where a lane is NaN
-  // A vector whose lane l is vectors[l % n] reduced across its lanes by `combine`; n = their number,
-  // a power of two of at most their lanes.
+  // A vector whose lane l is vectors[l % n] reduced across its lanes by `combine`; n = their
+  // number, a power of two of at most their lanes.
   Value ReduceEach(ArrayRef<Value> vectors, llvm::function_ref<Value(Value, Value)> combine);
   // n x n: rows become columns, in log2(n) rounds of shuffles; n = rows.size(), a power of two.
   void TransposeRows(llvm::MutableArrayRef<Value> rows);

@@ -183,5 +183,18 @@ TEST(Train, NamesTheOpThatIsNotFinite) {
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("first from"));
 }
 
+// A later step that is not finite leaves a checkpoint of the last good one.
+TEST(Train, KeepsTheLastGoodState) {
+  Workplace place;
+  place.Write("t.csv", "a,kind\n1,x\n-1,y\n2,x\n");
+  const Outcome outcome =
+      place.Trama({"train", "mlp", "--data=t.csv", "--target=kind", "--positive=x", "--steps=9",
+                   "--batch_size=0", "--lr=1e25", "--optimizer=sgd", "--quiet", "--out=m"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("is not finite"));
+  EXPECT_TRUE(place.Has("m/trama_checkpoint/manifest.json"));
+  EXPECT_TRUE(place.Has("m/model.safetensors"));
+}
+
 }  // namespace
 }  // namespace trama
