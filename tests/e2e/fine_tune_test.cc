@@ -54,7 +54,7 @@ TEST(FineTune, ClassifiesTexts) {
 }
 
 // The same run in one go and in two: padded to several lengths, with a last partial batch.
-TEST(FineTune, ResumesAndAccumulatesWithPadding) {
+TEST(FineTune, ResumesWithPadding) {
   const Workplace place;
   place.Write("sms.tsv", Messages());
   const std::vector<std::string> common =

@@ -1,11 +1,10 @@
 #include "tools/trama/flags.h"
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 
 namespace trama::cli {
@@ -40,29 +39,6 @@ std::string_view Wanted(FlagKind kind) {
   }
 }
 }  // namespace
-
-std::string Nearest(std::string_view name, absl::Span<const std::string> names) {
-  std::string best;
-  size_t best_edits = std::max<size_t>(2, name.size() / 3) + 1;
-  for (const std::string& candidate : names) {
-    // Levenshtein's distance, one row at a time.
-    std::vector<size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (size_t i = 0; i < name.size(); ++i) {
-      size_t diagonal = row[0]++;
-      for (size_t j = 0; j < candidate.size(); ++j) {
-        const size_t change = diagonal + (name[i] != candidate[j]);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, change});
-      }
-    }
-    if (row.back() < best_edits) {
-      best_edits = row.back();
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 absl::StatusOr<Flags> Flags::Parse(absl::Span<const FlagSpec> specs,
                                    absl::Span<const std::string> arguments) {

@@ -55,7 +55,4 @@ class Flags {
   std::vector<std::string> positional_;
 };
 
-// The one of `names` with the fewest edits from `name`, if these are few enough to be a slip; "".
-std::string Nearest(std::string_view name, absl::Span<const std::string> names);
-
 }  // namespace trama::cli
