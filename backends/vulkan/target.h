@@ -1,0 +1,33 @@
+// A Vulkan device as far as it decides the code of kernels; filled from its queries, never
+// constants.
+#pragma once
+
+#include <cstdint>
+
+namespace trama::vulkan {
+
+struct Target {
+  // How a kernel gets its buffers: addresses in push constants, or storage buffers of a descriptor
+  // set.
+  bool device_address = true;
+
+  // maxComputeWorkGroupInvocations, -Size, -Count (x), maxComputeSharedMemorySize.
+  uint32_t max_invocations = 128;
+  uint32_t max_workgroup_size[3] = {128, 128, 64};
+  uint32_t max_workgroups = 65535;  // in each dimension
+  uint32_t shared_bytes = 16384;
+  uint32_t max_push_bytes = 128;
+  uint64_t max_buffer_range = uint64_t{1} << 27;  // maxStorageBufferRange
+  uint32_t subgroup_size = 32;
+  bool subgroup_arithmetic = false;  // subgroup reductions in compute shaders
+
+  // Arithmetic and storage beside f32 and i32.
+  bool int8 = false, int16 = false, int64 = false, float16 = false, float64 = false;
+  bool storage8 = false, storage16 = false;
+
+  // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
+  // memory there and one invocation should do much.
+  bool is_cpu = false;
+};
+
+}  // namespace trama::vulkan
