@@ -140,18 +140,19 @@ Value GeluDerivative(Builder& b, Value x, bool tanh_form) {
 Value Sqrt(Builder& b, Value x) { return math::SqrtOp::create(b, x); }
 Value Rsqrt(Builder& b, Value x) { return b.Div(b.Constant(x.getType(), 1), Sqrt(b, x)); }
 
-Value UniformAt(Builder& b, Value index, const PhiloxKey& key) {
-  auto shift = [&](Value value, int64_t bits) -> Value {
-    return arith::ShRUIOp::create(b, value, b.IntConstant(value.getType(), bits));
-  };
-  Type type = WithElement(index.getType(), b.Int(32));
-  auto low32 = [&](Value value) -> Value { return arith::TruncIOp::create(b, type, value); };
+namespace {
+Value ShiftRight(Builder& b, Value value, int64_t bits) {
+  return arith::ShRUIOp::create(b, value, b.IntConstant(value.getType(), bits));
+}
+
+// The four words of the counter (low, op_id, step, high).
+std::array<Value, 4> PhiloxWords(Builder& b, Value low, Value high, const PhiloxKey& key) {
+  Type type = low.getType();
   auto spread = [&](Value scalar) {
     auto vector = mlir::dyn_cast<mlir::VectorType>(type);
     return vector ? b.Broadcast(scalar, vector.getNumElements()) : scalar;
   };
-  Value quad = shift(index, 2);
-  Value counter[4] = {low32(quad), spread(key.op_id), spread(key.step), low32(shift(quad, 32))};
+  std::array<Value, 4> counter = {low, spread(key.op_id), spread(key.step), high};
   Value k0 = key.seed_low, k1 = key.seed_high;
   for (int round = 0; round < 10; ++round) {
     auto x = arith::MulUIExtendedOp::create(b, counter[0], b.IntConstant(type, 0xD2511F53));
@@ -163,14 +164,37 @@ Value UniformAt(Builder& b, Value index, const PhiloxKey& key) {
     k0 = b.Add(k0, int64_t{0x9E3779B9});
     k1 = b.Add(k1, int64_t{0xBB67AE85});
   }
-  Value word = b.And(low32(index), b.IntConstant(type, 3));
-  auto is = [&](int64_t value) {
-    return b.Compare(arith::CmpIPredicate::eq, word, b.IntConstant(type, value));
-  };
-  Value bits = b.Select(is(0), counter[0],
-                        b.Select(is(1), counter[1], b.Select(is(2), counter[2], counter[3])));
-  Value number = arith::UIToFPOp::create(b, WithElement(type, b.F32()), shift(bits, 8));
+  return counter;
+}
+
+// 24 bits of a word as a number in [0, 1).
+Value UniformOf(Builder& b, Value word) {
+  Value number =
+      arith::UIToFPOp::create(b, WithElement(word.getType(), b.F32()), ShiftRight(b, word, 8));
   return b.Mul(number, b.Constant(number.getType(), 0x1p-24));
+}
+}  // namespace
+
+Value UniformAt(Builder& b, Value low, Value high, const PhiloxKey& key) {
+  auto k = [&](int64_t value) { return b.IntConstant(low.getType(), value); };
+  Value quad = b.Or(ShiftRight(b, low, 2), arith::ShLIOp::create(b, high, k(30)));
+  std::array<Value, 4> words = PhiloxWords(b, quad, ShiftRight(b, high, 2), key);
+  Value lane = b.And(low, k(3));
+  auto is = [&](int64_t value) { return b.Compare(arith::CmpIPredicate::eq, lane, k(value)); };
+  return UniformOf(
+      b, b.Select(is(0), words[0], b.Select(is(1), words[1], b.Select(is(2), words[2], words[3]))));
+}
+
+Value UniformAt(Builder& b, Value index, const PhiloxKey& key) {
+  Type type = WithElement(index.getType(), b.Int(32));
+  auto low32 = [&](Value value) -> Value { return arith::TruncIOp::create(b, type, value); };
+  return UniformAt(b, low32(index), low32(ShiftRight(b, index, 32)), key);
+}
+
+std::array<Value, 4> FourUniformsAt(Builder& b, Value low, Value high, const PhiloxKey& key) {
+  std::array<Value, 4> words = PhiloxWords(b, low, high, key);
+  for (Value& word : words) word = UniformOf(b, word);
+  return words;
 }
 
 }  // namespace trama::codegen

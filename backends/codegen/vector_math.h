@@ -4,6 +4,8 @@
 // tests/unit/cpu_vector_math_test.cc.
 #pragma once
 
+#include <array>
+
 #include "backends/codegen/builder.h"
 
 namespace trama::codegen {
@@ -25,5 +27,9 @@ struct PhiloxKey {
   Value seed_low, seed_high, step, op_id;
 };
 Value UniformAt(Builder& b, Value index, const PhiloxKey& key);
+// The same for targets without i64: the index is high * 2^32 + low, both i32.
+Value UniformAt(Builder& b, Value low, Value high, const PhiloxKey& key);
+// The numbers at the elements 4 q .. 4 q + 3, q = high * 2^32 + low.
+std::array<Value, 4> FourUniformsAt(Builder& b, Value low, Value high, const PhiloxKey& key);
 
 }  // namespace trama::codegen
