@@ -82,7 +82,7 @@ absl::StatusOr<Kernel> EmitCrossEntropyGrad(mlir::func::FuncOp body, mlir::Modul
           ForLanes(b, classes, [&](Value column, int64_t live) {
             Value x = LoadLanes(b, buffers, logits, {row, column}, live);
             Value dx = EmitLogitGrad(b, x, shift, scales, wanted, column, smoothing, classes);
-            epilogue.Emit(b, buffers, {row, column}, dx, live);
+            EmitEpilogue(b, epilogue, buffers, {row, column}, dx, live);
           });
         });
       },

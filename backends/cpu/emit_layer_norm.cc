@@ -77,7 +77,7 @@ absl::StatusOr<Kernel> EmitLayerNorm(mlir::func::FuncOp body, mlir::ModuleOp mod
             Value y = b.Mul(b.Sub(LoadLanes(b, buffers, x, at, live), moments.mean), moments.scale);
             y = b.Fma(y, LoadLanes(b, buffers, weight, column, live),
                       LoadLanes(b, buffers, bias, column, live));
-            epilogue.Emit(b, buffers, at, y, live);
+            EmitEpilogue(b, epilogue, buffers, at, y, live);
           });
         });
       },
@@ -147,7 +147,7 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
               Value h = b.Mul(LoadLanes(b, buffers, grad, at, live),
                               LoadLanes(b, buffers, weight, column, live));
               Value dx = b.Sub(b.Sub(h, means[0]), b.Mul(normalized(at, live), means[1]));
-              epilogue.Emit(b, buffers, at, b.Mul(dx, moments.scale), live);
+              EmitEpilogue(b, epilogue, buffers, at, b.Mul(dx, moments.scale), live);
             });
           });
         });

@@ -83,7 +83,7 @@ class HeadEmitter {
   }
 
   void Append(const std::string& name, int64_t first, Product product) {
-    Normalize(product);
+    codegen::Normalize(product);
     AppendProduct(
         b_, body_, product, target_, absl::StrCat(name, first),
         [&](PhaseArguments& arguments) { return Buffers(arguments); }, kernel_);

@@ -1,63 +1,29 @@
-// A kernel's body as its anchor sees it: where operands are read, where results are written, and
-// the pointwise epilogue between them, all addressed from the anchor's own index space.
+// How the cpu backend's emitters read and write what codegen/kernel_body.h addresses: vectors of
+// the target's lanes, the last one masked.
 #pragma once
 
-#include <cstdint>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "backends/codegen/builder.h"
-#include "ir/dialect.h"
-#include "llvm/ADT/MapVector.h"
+#include "backends/codegen/kernel_body.h"
 
 namespace trama::cpu {
 
+using codegen::Access;
 using codegen::ArrayRef;
 using codegen::Builder;
+using codegen::ElementIndex;
+using codegen::Epilogue;
+using codegen::FindAnchor;
+using codegen::MergeDimensions;
+using codegen::Output;
+using codegen::OutputsOf;
+using codegen::ReadAccess;
+using codegen::ShapeOf;
 using codegen::SmallVector;
 using codegen::Value;
 using codegen::ValueRange;
 
-// Element i of an index space lies at offset + sum(i_d * strides_d) of a buffer.
-struct Access {
-  int64_t buffer = 0;  // the kernel's operands first, then its results
-  int64_t offset = 0;
-  SmallVector<int64_t> strides;  // in elements; 0: the same element for every i_d
-};
-
-// A value and the result elements that it is written to.
-struct Output {
-  Value value;
-  Access to;  // from the index space of `value`
-};
-
-ArrayRef<int64_t> ShapeOf(Value value);
-
-// The only op of type Op in the body; null where there is none.
-template <typename Op>
-Op FindAnchor(mlir::func::FuncOp body) {
-  Op anchor;
-  body.walk([&](Op op) { anchor = op; });
-  return anchor;
-}
-
-// `value` read through views from an operand. Unimplemented where it is anything else.
-absl::StatusOr<Access> ReadAccess(Value value);
-
-// The values that the kernel computes and returns, through transpose, reshape and concat.
-absl::StatusOr<SmallVector<Output>> FindOutputs(mlir::func::FuncOp body);
-
-// Where each of `values` is written to. Unimplemented where an output is none of them, unless
-// `others_too`.
-absl::StatusOr<SmallVector<SmallVector<Access>>> OutputsOf(mlir::func::FuncOp body,
-                                                           ValueRange values,
-                                                           bool others_too = false);
-
 // The buffers of a phase as flat memrefs, in the order of Access::buffer.
 SmallVector<Value> FlatBuffers(Builder& b, const codegen::PhaseArguments& arguments);
 
-// The element of `access` at `at`.
-Value ElementIndex(Builder& b, const Access& access, ValueRange at);
 // `live` elements from `at` on along the last dimension as a vector of b.lanes (bool as i1); lanes
 // from `live` on are not read.
 Value LoadLanes(Builder& b, ArrayRef<Value> buffers, const Access& access, ValueRange at,
@@ -65,44 +31,8 @@ Value LoadLanes(Builder& b, ArrayRef<Value> buffers, const Access& access, Value
 void StoreLanes(Builder& b, Value vector, ArrayRef<Value> buffers, const Access& access,
                 ValueRange at, int64_t live);
 
-// What follows an anchor: pointwise ops up to the results.
-class Epilogue {
- public:
-  // `anchor`: the anchor's result; its shape is the index space of all accesses. Outputs among
-  // `others`, the anchor op's further results, are the caller's. Unimplemented names the op that is
-  // not pointwise in that space.
-  static absl::StatusOr<Epilogue> Create(mlir::func::FuncOp body, Value anchor,
-                                         ValueRange others = {});
-  // Stores the anchor alone.
-  static Epilogue StoreTo(Access to);
-
-  ArrayRef<Output> outputs() const { return outputs_; }
-  SmallVector<const Access*> Reads() const;
-  // For the caller to reorder or merge dimensions in all of them alike; outputs come first.
-  SmallVector<Access*> Accesses();
-  // Needs more registers than a tile of accumulators leaves, or stores lane by lane.
-  bool IsHeavy() const;
-
-  // Computes and stores `live` elements at `at`, where the anchor is `accumulator`.
-  void Emit(Builder& b, ArrayRef<Value> buffers, ValueRange at, Value accumulator,
-            int64_t live) const;
-
- private:
-  absl::Status Visit(Value value);
-  bool DependsOnAnchor(Value value) const;
-  // `strides` over the shape of `value`, an anchor-dependent one, as strides over the anchor's.
-  absl::StatusOr<SmallVector<int64_t>> PullBack(Value value, SmallVector<int64_t> strides) const;
-  Value Evaluate(Builder& b, ArrayRef<Value> buffers, ValueRange at, int64_t live, Value value,
-                 llvm::DenseMap<Value, Value>& known) const;
-
-  Value anchor_;
-  SmallVector<Output> outputs_;
-  llvm::MapVector<mlir::OpOperand*, Access> operands_;  // uses of what is read from buffers
-  bool transcendental_ = false;
-};
-
-// Merges neighbouring dimensions of `sizes` (the last `kept` excepted) where every access allows
-// it, and drops those of size 1; at least two dimensions stay.
-void MergeDimensions(SmallVector<int64_t>& sizes, ArrayRef<Access*> accesses, size_t kept = 1);
+// Computes and stores `live` elements of the epilogue at `at`, where the anchor is `accumulator`.
+void EmitEpilogue(Builder& b, const Epilogue& epilogue, ArrayRef<Value> buffers, ValueRange at,
+                  Value accumulator, int64_t live);
 
 }  // namespace trama::cpu

@@ -8,53 +8,12 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "backends/codegen/vector_math.h"
 #include "backends/cpu/tile.h"
 
 namespace trama::cpu {
 using codegen::PhaseArguments;
-
-int64_t Product::batch() const {
-  int64_t count = 1;
-  for (size_t d = 0; d + 2 < sizes.size(); ++d) count *= sizes[d];
-  return count;
-}
-
-SmallVector<Access*> Product::Accesses() {
-  SmallVector<Access*> all = epilogue.Accesses();
-  all.push_back(&left);
-  all.push_back(&right);
-  if (bias) all.push_back(&*bias);
-  return all;
-}
-
-void Normalize(Product& p) {
-  // The right operand is the same for all rows: a batch of right operands may not become rows, not
-  // even where each has one row.
-  const bool shared =
-      llvm::all_of(llvm::drop_end(p.right.strides, 2), [](int64_t stride) { return stride == 0; });
-  MergeDimensions(p.sizes, p.Accesses(), shared ? 1 : 2);
-  const size_t rank = p.sizes.size(), row = rank - 2, column = rank - 1;
-  SmallVector<Access*> outputs = p.epilogue.Accesses();
-  const Access& first = *outputs.front();
-  const bool by_rows = first.strides[row] == 1 && p.sizes[row] > 1 &&
-                       (p.sizes[column] == 1 || first.strides[column] != 1);
-  if (by_rows) {
-    for (Access* access : p.Accesses()) std::swap(access->strides[row], access->strides[column]);
-    std::swap(p.sizes[row], p.sizes[column]);
-    std::swap(p.left, p.right);
-    std::swap(p.left_depth_stride, p.right_depth_stride);
-  }
-  // A dimension of one element has any stride: one that makes vectors of it.
-  if (p.sizes[column] == 1) {
-    for (Access* access : p.Accesses()) access->strides[column] = 1;
-    p.left.strides[column] = 0;
-  }
-  if (p.depth == 1 && p.right.strides[column] != 1) p.right_depth_stride = 1;
-}
 
 namespace {
 struct Tiling {
@@ -374,26 +333,8 @@ class ProductEmitter {
     if (p_.accumulate)
       x = b_.Add(x, LoadLanes(b_, buffers_, p_.epilogue.outputs().front().to, at, live));
     if (p_.bias) x = b_.Add(x, LoadLanes(b_, buffers_, *p_.bias, at, live));
-    switch (p_.activation) {
-      case Activation::none:
-        break;
-      case Activation::relu:
-        x = b_.Max(x, b_.Splat(0));
-        break;
-      case Activation::gelu:
-        x = codegen::Gelu(b_, x, /*tanh_form=*/false);
-        break;
-      case Activation::gelu_tanh:
-        x = codegen::Gelu(b_, x, /*tanh_form=*/true);
-        break;
-      case Activation::tanh:
-        x = codegen::Tanh(b_, x);
-        break;
-      case Activation::sigmoid:
-        x = codegen::Sigmoid(b_, x);
-        break;
-    }
-    p_.epilogue.Emit(b_, buffers_, at, x, live);
+    x = codegen::Activate(b_, p_.activation, x);
+    EmitEpilogue(b_, p_.epilogue, buffers_, at, x, live);
   }
 
   Builder& b_;
