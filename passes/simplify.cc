@@ -2,6 +2,7 @@
 // dead code, until nothing changes. No rewrite makes a program larger.
 #include "ir/builder_util.h"
 #include "ir/fold_util.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "passes/passes.h"
 #include "passes/support/match.h"
 
@@ -206,6 +207,29 @@ struct SinkTranspose : mlir::RewritePattern {
   }
 };
 
+// The gradient of the head computes the losses too: a training step asks it for them, which saves
+// one of four products. It moves to where the losses are wanted first.
+struct LossesOfGradient : OpRewritePattern<LinearCrossEntropyOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LinearCrossEntropyOp op, PatternRewriter& rw) const override {
+    LinearCrossEntropyGradOp grad;
+    for (Operation* user : op.getX().getUsers())
+      if (auto other = mlir::dyn_cast<LinearCrossEntropyGradOp>(user);
+          other && other.getX() == op.getX() && other.getWeight() == op.getWeight() &&
+          other.getTargets() == op.getTargets() && other.getIgnoreIndex() == op.getIgnoreIndex() &&
+          other->getBlock() == op->getBlock())
+        grad = other;
+    if (!grad) return rw.notifyMatchFailure(op, "no gradient of the same head");
+    if (op->isBeforeInBlock(grad)) {
+      if (failed(mlir::moveOperationDependencies(rw, grad, op)))
+        return rw.notifyMatchFailure(op, "the gradient depends on the losses");
+      rw.moveOpBefore(grad, op);
+    }
+    rw.replaceOp(op, grad.getY());
+    return mlir::success();
+  }
+};
+
 struct Simplify : impl::SimplifyBase<Simplify> {
   LogicalResult initialize(mlir::MLIRContext* ctx) override {
     mlir::RewritePatternSet patterns(ctx);
@@ -213,7 +237,7 @@ struct Simplify : impl::SimplifyBase<Simplify> {
       if (name.getDialectNamespace() == TramaDialect::getDialectNamespace())
         name.getCanonicalizationPatterns(patterns, ctx);
     patterns.add<NarrowOperand, MergeFactors<MulOp>, MergeFactors<DivOp>, SumOfPads, SumOfBroadcast,
-                 SinkTranspose>(ctx);
+                 SinkTranspose, LossesOfGradient>(ctx);
     patterns_ = std::move(patterns);
     return mlir::success();
   }

@@ -122,15 +122,16 @@ std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
   auto position = [&](Value operand) {
     return mlir::cast<mlir::BlockArgument>(operand).getArgNumber();
   };
-  // A kernel of one op that updates state, and its constants.
+  // A kernel of one op that updates state, its constants, and views of what it reads beside that.
   Operation* main = MainOp(kernel);
   if (mlir::isa_and_nonnull<AdamOp, SgdOp, CacheUpdateOp>(main) &&
-      llvm::all_of(body.without_terminator(),
-                   [&](Operation& op) { return &op == main || mlir::isa<ConstantOp>(op); })) {
+      llvm::all_of(body.without_terminator(), [&](Operation& op) {
+        return &op == main || mlir::isa<ConstantOp>(op) || op.hasTrait<OpTrait::View>();
+      })) {
     auto add = [&](Value result, Value operand) {
+      if (!mlir::isa<mlir::BlockArgument>(operand) || !operand.hasOneUse()) return;
       for (auto [i, returned] : llvm::enumerate(terminator->getOperands()))
-        if (returned == result && mlir::isa<mlir::BlockArgument>(operand))
-          aliases.push_back({static_cast<unsigned>(i), position(operand)});
+        if (returned == result) aliases.push_back({static_cast<unsigned>(i), position(operand)});
     };
     llvm::TypeSwitch<Operation*>(main)
         .Case([&](AdamOp adam) {

@@ -164,3 +164,36 @@ func.func @common_and_dead(%x: tensor<3xf64>) -> tensor<3xf64> {
   %y = trama.add %a, %b : tensor<3xf64>, tensor<3xf64>
   return %y : tensor<3xf64>
 }
+
+// The losses come from the gradient's kernel, which moves up to where they are wanted.
+// CHECK-LABEL: func.func @losses_of_gradient
+// CHECK-NOT: trama.linear_cross_entropy %
+// CHECK: %[[Y:.*]], %{{.*}}, %{{.*}} = trama.linear_cross_entropy_grad
+// CHECK: trama.exp %[[Y]]
+func.func @losses_of_gradient(%x: tensor<2x3xf64>, %w: tensor<5x3xf64>, %t: tensor<2xi32>, %s: tensor<2xf64>) -> (tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>) {
+  %y = trama.linear_cross_entropy %x, %w, %t : tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  %e = trama.exp %y : tensor<2xf64>
+  %g = trama.neg %s : tensor<2xf64>
+  %y2, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %t : tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  return %e, %dx, %dw : tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>
+}
+
+// A gradient that depends on the losses cannot give them.
+// CHECK-LABEL: func.func @gradient_of_losses
+// CHECK: trama.linear_cross_entropy %
+// CHECK: trama.linear_cross_entropy_grad
+func.func @gradient_of_losses(%x: tensor<2x3xf64>, %w: tensor<5x3xf64>, %t: tensor<2xi32>) -> (tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>) {
+  %y = trama.linear_cross_entropy %x, %w, %t : tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  %g = trama.exp %y : tensor<2xf64>
+  %y2, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %t : tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  return %y, %dx, %dw : tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>
+}
+
+// Another head's gradient.
+// CHECK-LABEL: func.func @gradient_of_other_targets
+// CHECK: trama.linear_cross_entropy %
+func.func @gradient_of_other_targets(%x: tensor<2x3xf64>, %w: tensor<5x3xf64>, %t: tensor<2xi32>, %u: tensor<2xi32>, %g: tensor<2xf64>) -> (tensor<2xf64>, tensor<2x3xf64>) {
+  %y = trama.linear_cross_entropy %x, %w, %t : tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  %y2, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %u : tensor<2xf64>, tensor<2x3xf64>, tensor<5x3xf64>, tensor<2xi32>
+  return %y, %dx : tensor<2xf64>, tensor<2x3xf64>
+}

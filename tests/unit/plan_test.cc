@@ -92,6 +92,32 @@ func.func @step(
   EXPECT_EQ(plan.programs(0).outputs_size(), 0);
 }
 
+// The chunk comes out of a wider value by views inside the kernel, as keys do of queries, keys and
+// values together.
+TEST_F(PlanTest, ACacheIsUpdatedInPlace) {
+  options_.device.anchors = {"cache_update"};
+  options_.device.compiles_bodies = true;
+  ASSERT_OK_AND_ASSIGN(plan::Plan plan, Make(R"(
+func.func @step(
+    %x: tensor<1x1x8xf32> {trama.name = "x", trama.role = "input"},
+    %at: tensor<1xi32> {trama.name = "position", trama.role = "input"},
+    %n: tensor<1xi32> {trama.name = "length", trama.role = "input"},
+    %c: tensor<1x2x16x2xf32> {trama.name = "cache", trama.role = "state"})
+    -> (tensor<1x2x16x2xf32> {trama.name = "cache", trama.donates = 3 : i64},
+        tensor<1x2x16x2xf32> {trama.name = "y"}) {
+  %s = trama.slice %x starts = [0, 0, 4] strides = [1, 1, 1] : tensor<1x1x8xf32> -> tensor<1x1x4xf32>
+  %r = trama.reshape %s : tensor<1x1x4xf32> -> tensor<1x1x2x2xf32>
+  %t = trama.transpose %r permutation = [0, 2, 1, 3] : tensor<1x1x2x2xf32>
+  %u = trama.cache_update %c, %t, %at, %n : tensor<1x2x16x2xf32>, tensor<1x2x1x2xf32>, tensor<1xi32>, tensor<1xi32>
+  %y = trama.exp %u : tensor<1x2x16x2xf32>
+  return %u, %y : tensor<1x2x16x2xf32>, tensor<1x2x16x2xf32>
+})"));
+  ASSERT_EQ(plan.programs(0).dispatches_size(), 2);
+  const plan::Dispatch& update = plan.programs(0).dispatches(0);
+  EXPECT_EQ(plan.kernels(update.kernel()).kind(), "cache_update");
+  EXPECT_EQ(&plan.buffers(update.results(0)), &Input(plan, 0, "cache"));
+}
+
 // p is swapped with q, and both old values are wanted too.
 TEST_F(PlanTest, DonationWaitsForTheLastReader) {
   ASSERT_OK_AND_ASSIGN(plan::Plan plan, Make(R"(
