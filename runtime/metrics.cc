@@ -127,7 +127,7 @@ std::string Progress::Line() const {
     const auto filled = static_cast<int>(kWidth * std::min(done_, total_) / total_);
     line = absl::StrCat("[", std::string(filled, '='), std::string(kWidth - filled, ' '), "] ");
   }
-  absl::StrAppend(&line, "step ", done_);
+  absl::StrAppend(&line, options_.unit, " ", done_);
   if (total_ > 0) absl::StrAppend(&line, "/", total_);
   if (!details_.empty()) absl::StrAppend(&line, "  ", details_);
   const double elapsed = options_.now() - started_;

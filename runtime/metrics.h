@@ -38,6 +38,7 @@ class Progress {
     bool terminal = false;
     int columns = 80;
     double line_seconds = 5;
+    std::string unit = "step";                    // of what is done
     std::function<double()> now;                  // seconds
     std::function<void(std::string_view)> write;  // gets the bytes
   };

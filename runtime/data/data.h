@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/data/dataset.h"
 #include "runtime/data/id_range.h"
+#include "runtime/data/instruction.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace trama {
@@ -36,7 +37,7 @@ struct DataOptions {
   std::shared_ptr<const Tokenizer> tokenizer{};
   int64_t vocab_size = 0;  // the model's; ids beyond it are an error. 0: not checked
   int64_t seq_len = 0;
-  int64_t stride = 0;  // 0: random windows
+  int64_t stride = 0;  // 0: random windows, and side by side where `training` is false
   WindowLabels labels = WindowLabels::kEveryToken;
 
   // Token sequences of different lengths: classified texts and instructions. Longer ones are cut at
@@ -63,6 +64,10 @@ struct LoadedData {
   std::unique_ptr<Dataset> validation;             // null where none was asked for
   std::shared_ptr<const Tokenizer> tokenizer;      // text; null for .bin without one
   std::vector<std::string> features, class_names;  // tables; classes of texts too
+  // Text to evaluate: the bytes that its targets stand for; 0 where that is not known.
+  int64_t target_bytes = 0;
+  std::vector<Instruction>
+      records;  // instructions to evaluate: those of `validation`, in its order
 };
 
 // Reads the data by its kind. Errors are one line that names the file: NotFound where it is not

@@ -71,6 +71,11 @@ absl::StatusOr<LoadedData> LoadInstructions(const DataOptions& options) {
   }
   TRAMA_RETURN_IF_ERROR(SplitSequences(sequences, AllExamples(sequences->size()), other,
                                        SequenceTargets::kNextToken, end_id, options, loaded));
+  if (!options.training) {
+    TRAMA_ASSIGN_OR_RETURN(const std::vector<int64_t> read,
+                           ExamplesToRead(AllExamples(records.size()), options));
+    for (const int64_t example : read) loaded.records.push_back(std::move(records[example]));
+  }
   return loaded;
 }
 

@@ -60,6 +60,12 @@ absl::StatusOr<Examples> PartToRead(Parts parts, const DataOptions& options) {
 
 }  // namespace
 
+absl::StatusOr<Examples> ExamplesToRead(Examples examples, const DataOptions& options) {
+  TRAMA_RETURN_IF_ERROR(CheckSplits(options));
+  if (options.part.empty()) return examples;
+  return PartToRead(Split(std::move(examples), options), options);
+}
+
 std::vector<int64_t> AllExamples(size_t count) {
   Examples examples(count);
   std::iota(examples.begin(), examples.end(), 0);
@@ -84,9 +90,7 @@ absl::Status SplitSequences(std::shared_ptr<const std::vector<Sequence>> sequenc
                                              options.seq_len);
   };
   if (!options.training) {
-    if (!options.part.empty()) {
-      TRAMA_ASSIGN_OR_RETURN(examples, PartToRead(Split(std::move(examples), options), options));
-    }
+    TRAMA_ASSIGN_OR_RETURN(examples, ExamplesToRead(std::move(examples), options));
     TRAMA_ASSIGN_OR_RETURN(loaded.validation, dataset(sequences, std::move(examples)));
     return absl::OkStatus();
   }

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "runtime/data/data.h"
 #include "runtime/data/sequence_dataset.h"
 
@@ -18,6 +18,11 @@ absl::Status SplitSequences(std::shared_ptr<const std::vector<Sequence>> sequenc
                             std::shared_ptr<const std::vector<Sequence>> other,
                             SequenceTargets targets, int32_t pad_id, const DataOptions& options,
                             LoadedData& loaded);
+
+// Those of `examples` that are read where options.training is false: the part that options.part
+// names, or all.
+absl::StatusOr<std::vector<int64_t>> ExamplesToRead(std::vector<int64_t> examples,
+                                                    const DataOptions& options);
 
 // 0, 1, .. count - 1.
 std::vector<int64_t> AllExamples(size_t count);

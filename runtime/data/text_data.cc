@@ -1,4 +1,7 @@
 // Language model data: .txt files, folders of them, .jsonl with "text", .bin with uint16 ids.
+#include <algorithm>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/data/data.h"
@@ -46,8 +49,28 @@ absl::StatusOr<std::unique_ptr<Dataset>> Validation(Tokens tokens, const std::st
   if (next)
     return std::make_unique<WindowDataset>(
         WindowDataset::Strided(std::move(tokens), options.seq_len, 1, options.labels));
+  // While training, a validation without overlap; else as fine as was asked for.
+  const int64_t stride = options.training || options.stride == 0 ? options.seq_len : options.stride;
   return std::make_unique<WindowDataset>(
-      WindowDataset::Covering(std::move(tokens), options.seq_len));
+      WindowDataset::Covering(std::move(tokens), options.seq_len, stride));
+}
+
+// The bytes of text that `tokens` stand for; special tokens among them, as between documents, stand
+// for none.
+int64_t CountBytes(const Tokens& tokens, const Tokenizer& tokenizer) {
+  std::set<int32_t> special;
+  for (const auto& [text, id] : tokenizer.special_tokens()) special.insert(id);
+  constexpr int64_t kPiece = 4096;
+  int64_t bytes = 0;
+  std::vector<int32_t> ids;
+  for (int64_t begin = 0; begin < tokens.size(); begin += kPiece) {
+    ids.resize(static_cast<size_t>(std::min(kPiece, tokens.size() - begin)));
+    tokens.Copy(begin, absl::MakeSpan(ids));
+    ids.erase(std::remove_if(ids.begin(), ids.end(), [&](int32_t id) { return special.count(id); }),
+              ids.end());
+    bytes += static_cast<int64_t>(tokenizer.Decode(ids).size());
+  }
+  return bytes;
 }
 
 // The first `limit` windows of the text.
@@ -68,6 +91,9 @@ absl::StatusOr<LoadedData> Split(const Tokens& all, const Tokens* other,
   loaded.tokenizer = options.tokenizer;
   if (!options.training) {
     TRAMA_ASSIGN_OR_RETURN(loaded.validation, Validation(all, options.data, options));
+    const int64_t first = options.labels == WindowLabels::kNextToken ? options.seq_len : 1;
+    if (loaded.tokenizer)
+      loaded.target_bytes = CountBytes(all.Slice(first, all.size()), *loaded.tokenizer);
     return loaded;
   }
   const int64_t cut = TrainingPart(all.size(), options.val_fraction);
@@ -88,6 +114,10 @@ absl::Status Check(const DataOptions& options) {
   if (options.stride < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("stride is ", options.stride, ", not at least 0"));
+  if (!options.training && options.stride > options.seq_len)
+    return absl::InvalidArgumentError(absl::StrCat("stride is ", options.stride,
+                                                   ", beyond the window of ", options.seq_len,
+                                                   " tokens: those between would not be counted"));
   return absl::OkStatus();
 }
 

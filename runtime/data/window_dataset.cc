@@ -25,10 +25,11 @@ WindowDataset WindowDataset::Strided(Tokens tokens, int64_t seq_len, int64_t str
   return dataset;
 }
 
-WindowDataset WindowDataset::Covering(Tokens tokens, int64_t seq_len) {
+WindowDataset WindowDataset::Covering(Tokens tokens, int64_t seq_len, int64_t stride) {
   WindowDataset dataset(std::move(tokens), seq_len, Placing::kCovering);
-  dataset.size_ = (dataset.tokens_.size() - 1 + seq_len - 1) / seq_len;
-  dataset.stride_ = seq_len;
+  const int64_t behind_first = std::max<int64_t>(dataset.tokens_.size() - 1 - seq_len, 0);
+  dataset.size_ = 1 + (behind_first + stride - 1) / stride;
+  dataset.stride_ = stride;
   return dataset;
 }
 
@@ -52,6 +53,8 @@ absl::StatusOr<TensorMap> WindowDataset::Batch(absl::Span<const int64_t> example
       const absl::Span<int32_t> row = labels.data<int32_t>().subspan(i * seq_len_, seq_len_);
       tokens_.Copy(start + 1, row.subspan(0, length));
       std::fill(row.begin() + length, row.end(), kIgnored);
+      if (placing_ == Placing::kCovering && examples[i] > 0)
+        std::fill_n(row.begin(), seq_len_ - stride_, kIgnored);  // the window before has them
     } else {
       labels.data<int32_t>()[i] = tokens_[start + seq_len_];
     }

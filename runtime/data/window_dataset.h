@@ -14,9 +14,12 @@ class WindowDataset : public Dataset {
   static WindowDataset Random(Tokens tokens, int64_t seq_len, uint64_t seed);
   // Window n at token n * stride, whole ones only. Needs seq_len + 1 tokens.
   static WindowDataset Strided(Tokens tokens, int64_t seq_len, int64_t stride, WindowLabels labels);
-  // Every token but the first is predicted once: windows side by side, the last one padded at the
-  // right with id 0 and label -100. Needs 2 tokens. Labels of every token.
-  static WindowDataset Covering(Tokens tokens, int64_t seq_len);
+  // Every token but the first is predicted once: windows `stride` apart, in 1 .. seq_len, each with
+  // labels for what the one before did not predict and -100 elsewhere; the last one is padded at
+  // the right with id 0. A stride of seq_len sets them side by side; a smaller one gives every
+  // token but the first window's at least seq_len - stride tokens before it, at the price of more
+  // windows. Needs 2 tokens. Labels of every token.
+  static WindowDataset Covering(Tokens tokens, int64_t seq_len, int64_t stride);
 
   int64_t size() const override { return size_; }
   bool endless() const override { return placing_ == Placing::kRandom; }

@@ -96,6 +96,55 @@ TEST(TextDataTest, ValidationCoversTheTextOnce) {
   EXPECT_EQ(evaluated.validation->size(), 25);
 }
 
+// Overlapping windows: each target once, with as much before it as the stride leaves.
+TEST(TextDataTest, EvaluatesInStrides) {
+  const TempDir dir;
+  for (const int length : {2, 4, 5, 6, 7, 8, 11, 12, 13}) {
+    std::string text;
+    for (int i = 0; i < length; ++i) text += static_cast<char>(i);
+    for (const int64_t stride : {1, 2, 3, 4}) {
+      ASSERT_OK_AND_ASSIGN(const LoadedData loaded, LoadData({.data = dir.Write("a.txt", text),
+                                                              .training = false,
+                                                              .tokenizer_spec = "bytes",
+                                                              .seq_len = 4,
+                                                              .stride = stride}));
+      EXPECT_EQ(loaded.target_bytes, length - 1);
+      std::vector<int32_t> targets;
+      for (int64_t n = 0; n < loaded.validation->size(); ++n) {
+        ASSERT_OK_AND_ASSIGN(const TensorMap batch, loaded.validation->Batch({n}));
+        const std::vector<int32_t> ids = Ints(batch.at("input_ids")),
+                                   labels = Ints(batch.at("labels"));
+        EXPECT_EQ(ids[0], n * stride);
+        for (int64_t t = 0; t < 4; ++t) {
+          if (labels[t] == -100) continue;
+          EXPECT_EQ(labels[t], n * stride + t + 1);
+          EXPECT_TRUE(n == 0 || t >= 4 - stride);
+          targets.push_back(labels[t]);
+        }
+      }
+      std::vector<int32_t> all(static_cast<size_t>(length - 1));
+      for (int i = 1; i < length; ++i) all[static_cast<size_t>(i - 1)] = i;
+      EXPECT_EQ(targets, all) << length << " tokens, stride " << stride;
+    }
+  }
+  const absl::StatusOr<LoadedData> gaps = LoadData({.data = dir / "a.txt",
+                                                    .training = false,
+                                                    .tokenizer_spec = "bytes",
+                                                    .seq_len = 4,
+                                                    .stride = 5});
+  EXPECT_THAT(gaps.status().message(), testing::HasSubstr("beyond the window of 4"));
+}
+
+TEST(TextDataTest, CountsTheBytesOfCharacters) {
+  const TempDir dir;
+  DataOptions options{.data = dir.Write("a.txt", "ação"), .training = false, .seq_len = 2};
+  ASSERT_OK_AND_ASSIGN(LoadedData loaded, LoadData(options));
+  EXPECT_EQ(loaded.target_bytes, 5);  // all but the first letter
+  options.labels = WindowLabels::kNextToken;
+  ASSERT_OK_AND_ASSIGN(loaded, LoadData(options));
+  EXPECT_EQ(loaded.target_bytes, 3);  // what follows the first window
+}
+
 TEST(TextDataTest, StridesAndLimits) {
   const TempDir dir;
   std::string text;
