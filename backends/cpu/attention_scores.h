@@ -1,29 +1,15 @@
 // What the attention kernels share: their operands, and which keys a query sees.
 #pragma once
 
-#include <optional>
-
-#include "absl/status/statusor.h"
+#include "backends/codegen/attention_info.h"
 #include "backends/codegen/vector_math.h"
 #include "backends/cpu/kernel_body.h"
 #include "base/status_macros.h"
 
 namespace trama::cpu {
 
-struct AttentionInfo {
-  int64_t B = 0, H = 0, T = 0, S = 0, D = 0, E = 0;
-  double scale = 1, dropout = 0;
-  int64_t op_id = 0;
-  bool causal = false;
-  Access q, k, v;
-  // key_mask over [B, S], bias over [B, H, T, S], position over [B], rng over [4].
-  std::optional<Access> key_mask, bias, position, rng;
-
-  bool HasMaskOrBias() const { return key_mask || bias; }
-};
-
-absl::StatusOr<AttentionInfo> InfoOf(AttentionOp op);
-absl::StatusOr<AttentionInfo> InfoOf(AttentionGradOp op);
+using codegen::AttentionInfo;
+using codegen::InfoOf;
 
 // Emits the parts of a score that are not the product q k^T, for one batch and head at a time.
 class AttentionScores {
