@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "backends/codegen/kernel_source.h"
 #include "backends/cpu/kernel.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "mlir/IR/MLIRContext.h"
@@ -48,9 +49,7 @@ class Machine {
 // A context with every dialect that CompileKernel needs; one a thread.
 std::unique_ptr<mlir::MLIRContext> NewContext();
 
-// The func.func in a plan's kernel body. InvalidArgument where it does not parse.
-absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> ParseBody(mlir::MLIRContext& context,
-                                                            const std::string& body);
+using codegen::ParseBody;
 
 // Compiles `body` with the emitter of `kind`, or as a fused kernel where it has none. The object's
 // symbols begin with `prefix`. Safe from several threads with a context each.

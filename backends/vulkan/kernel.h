@@ -38,8 +38,9 @@ struct Phase {
 
 struct Kernel {
   std::vector<Phase> phases;
-  std::vector<uint64_t> workspaces;    // bytes of each; undefined at the start
-  std::vector<std::string> constants;  // their bytes, row-major
+  std::vector<uint64_t> workspaces;          // bytes of each; undefined at the start
+  std::vector<std::string> constants;        // their bytes, row-major
+  std::vector<std::string> workspace_names;  // one a workspace: how PhaseBuilder finds it again
 };
 
 // Emits the kernel whose body is `body` (trama ops) as gpu.funcs in `module`. Results are written

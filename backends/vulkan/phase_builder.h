@@ -63,12 +63,12 @@ class PhaseBuilder : public codegen::Builder {
   Value Private(ArrayRef<int64_t> shape, Type element);
   void Barrier();  // all invocations of the workgroup, which must all come here
   // Every invocation's `value` combined, given to all of them; order fixed by the invocation's
-  // place. For one-dimensional workgroups of any size that is a power of two; uses workgroup
-  // memory.
+  // place. For one-dimensional workgroups of any size that is a power of two, all of whose
+  // invocations must come here; uses workgroup memory and two barriers.
   Value ReduceWorkgroup(Value value, llvm::function_ref<Value(Value, Value)> combine);
 
-  // Ends the function and appends the phase. ResourceExhausted where the workgroup memory is more
-  // than the target has.
+  // Ends the function and appends the phase. ResourceExhausted where the workgroup, its memory or
+  // the grid is more than the target has.
   absl::Status Finish(int64_t workgroups);
 
   uint64_t shared_bytes() const { return shared_bytes_; }
@@ -77,6 +77,9 @@ class PhaseBuilder : public codegen::Builder {
   using BufferKey = std::tuple<BufferUse::Kind, uint32_t, const void*, int64_t>;
   Value Argument(BufferUse::Kind kind, uint32_t index, Type element, int64_t elements,
                  int64_t vector);
+  // Memory of the function: at its start, wherever the code is that asks for it.
+  template <typename Op>
+  Value Allocate(ArrayRef<int64_t> shape, Type element, mlir::Attribute space);
 
   mlir::func::FuncOp body_;
   const Target& target_;
@@ -84,6 +87,10 @@ class PhaseBuilder : public codegen::Builder {
   mlir::gpu::GPUFuncOp function_;
   Phase phase_;
   std::map<BufferKey, Value> arguments_;
+  // WorkgroupIndex() as if the grid had one dimension, and as if it had two.
+  Value grid_x_, workgroup_1d_, workgroup_2d_;
+  // What ReduceWorkgroup uses, by type.
+  std::map<const void*, std::pair<Value, Value>> reduction_memory_;
   uint64_t shared_bytes_ = 0;
 };
 

@@ -1,0 +1,290 @@
+#include "backends/vulkan/lower_to_spirv.h"
+
+#include "absl/strings/str_cat.h"
+#include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
+#include "mlir/Conversion/GPUToSPIRV/GPUToSPIRV.h"
+#include "mlir/Conversion/IndexToSPIRV/IndexToSPIRV.h"
+#include "mlir/Conversion/MathToSPIRV/MathToSPIRV.h"
+#include "mlir/Conversion/MemRefToSPIRV/MemRefToSPIRV.h"
+#include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
+#include "mlir/Conversion/UBToSPIRV/UBToSPIRV.h"
+#include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
+#include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
+#include "mlir/Dialect/SPIRV/Transforms/Passes.h"
+#include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Target/SPIRV/Serialization.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace trama::vulkan {
+namespace {
+namespace arith = mlir::arith;
+namespace gpu = mlir::gpu;
+namespace memref = mlir::memref;
+namespace spirv = mlir::spirv;
+namespace vector = mlir::vector;
+using llvm::SmallVector;
+using mlir::failed;
+using mlir::failure;
+using mlir::LogicalResult;
+using mlir::MemRefType;
+using mlir::MLIRContext;
+using mlir::success;
+using mlir::Type;
+using mlir::Value;
+using mlir::VectorType;
+
+constexpr spirv::StorageClass kAddress = spirv::StorageClass::PhysicalStorageBuffer;
+
+mlir::Attribute Space(MLIRContext* context, spirv::StorageClass space) {
+  return spirv::StorageClassAttr::get(context, space);
+}
+
+spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& target) {
+  using C = spirv::Capability;
+  using E = spirv::Extension;
+  SmallVector<C> capabilities = {C::Shader, C::GroupNonUniform};
+  SmallVector<E> extensions = {E::SPV_KHR_storage_buffer_storage_class};
+  auto allow = [&](bool has, std::initializer_list<C> add, std::initializer_list<E> with = {}) {
+    if (!has) return;
+    capabilities.append(add);
+    extensions.append(with);
+  };
+  allow(target.device_address, {C::PhysicalStorageBufferAddresses},
+        {E::SPV_KHR_physical_storage_buffer});
+  allow(target.subgroup_arithmetic, {C::GroupNonUniformArithmetic});
+  allow(target.int8, {C::Int8});
+  allow(target.int16, {C::Int16});
+  allow(target.int64, {C::Int64});
+  allow(target.float16, {C::Float16});
+  allow(target.float64, {C::Float64});
+  allow(target.storage8, {C::StorageBuffer8BitAccess}, {E::SPV_KHR_8bit_storage});
+  allow(target.storage16, {C::StorageBuffer16BitAccess}, {E::SPV_KHR_16bit_storage});
+  auto triple = spirv::VerCapExtAttr::get(spirv::Version::V_1_5, capabilities, extensions, context);
+  mlir::Builder b(context);
+  SmallVector<int32_t> size(std::begin(target.max_workgroup_size),
+                            std::end(target.max_workgroup_size));
+  auto limits = spirv::ResourceLimitsAttr::get(
+      context, target.shared_bytes, target.max_invocations, b.getI32ArrayAttr(size),
+      target.subgroup_size, /*min_subgroup_size=*/std::nullopt,
+      /*max_subgroup_size=*/std::nullopt, /*cooperative_matrix_properties_khr=*/b.getArrayAttr({}),
+      /*cooperative_matrix_properties_nv=*/b.getArrayAttr({}));
+  return spirv::TargetEnvAttr::get(triple, limits, spirv::ClientAPI::Vulkan);
+}
+
+// gpu.func -> spirv.func without arguments, which are loaded from one block of push constants. The
+// block's members are pointers, so that no 64-bit integers are needed.
+struct PushConstantKernel : mlir::OpConversionPattern<gpu::GPUFuncOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(gpu::GPUFuncOp function, OpAdaptor,
+                                mlir::ConversionPatternRewriter& b) const override {
+    mlir::Location loc = function.getLoc();
+    SmallVector<Type> members;
+    SmallVector<spirv::StructType::OffsetInfo> offsets;
+    for (Type type : function.getArgumentTypes()) {
+      Type converted = getTypeConverter()->convertType(type);
+      if (!converted) return b.notifyMatchFailure(function, "a buffer's type");
+      offsets.push_back(8 * members.size());
+      members.push_back(converted);
+    }
+    auto lowered = spirv::FuncOp::create(b, loc, function.getName(), b.getFunctionType({}, {}));
+    lowered->setAttr(spirv::getEntryPointABIAttrName(),
+                     function->getAttr(spirv::getEntryPointABIAttrName()));
+    mlir::Block* entry = lowered.addEntryBlock();
+    mlir::TypeConverter::SignatureConversion signature(members.size());
+    if (!members.empty()) {
+      SmallVector<spirv::StructType::StructDecorationInfo> decorations;
+      decorations.emplace_back(spirv::Decoration::Block, b.getUnitAttr());
+      auto block = spirv::StructType::get(members, offsets, /*memberDecorations=*/{}, decorations);
+      auto pointer = spirv::PointerType::get(block, spirv::StorageClass::PushConstant);
+      b.setInsertionPoint(lowered);
+      auto variable = spirv::GlobalVariableOp::create(b, loc, pointer, "buffers",
+                                                      /*initializer=*/nullptr);
+      b.setInsertionPointToStart(entry);
+      Value base = spirv::AddressOfOp::create(b, loc, variable);
+      for (size_t i = 0; i < members.size(); ++i) {
+        Value at = spirv::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(i));
+        Value member = spirv::AccessChainOp::create(b, loc, base, at);
+        signature.remapInput(i, Value(spirv::LoadOp::create(b, loc, member)));
+      }
+    }
+    mlir::Block* body = &function.getBody().front();
+    b.inlineRegionBefore(function.getBody(), lowered.getBody(), lowered.getBody().end());
+    body = b.applySignatureConversion(body, signature, getTypeConverter());
+    b.mergeBlocks(body, entry);
+    b.eraseOp(function);
+    return success();
+  }
+};
+
+// Loads and stores of vector elements through an address, whose alignment MLIR's own patterns know
+// for scalars only.
+template <typename Op>
+struct AlignedVectorAccess : mlir::OpConversionPattern<Op> {
+  using mlir::OpConversionPattern<Op>::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                                mlir::ConversionPatternRewriter& b) const override {
+    auto type = mlir::cast<MemRefType>(op.getMemref().getType());
+    auto element = mlir::dyn_cast<VectorType>(type.getElementType());
+    if (!element || type.getMemorySpace() != Space(b.getContext(), kAddress))
+      return b.notifyMatchFailure(op, "not a vector at an address");
+    Value pointer =
+        spirv::getElementPtr(*this->template getTypeConverter<mlir::SPIRVTypeConverter>(), type,
+                             adaptor.getMemref(), adaptor.getIndices(), op.getLoc(), b);
+    auto access = spirv::MemoryAccessAttr::get(b.getContext(), spirv::MemoryAccess::Aligned);
+    auto alignment =
+        b.getI32IntegerAttr(element.getNumElements() * element.getElementTypeBitWidth() / 8);
+    if constexpr (std::is_same_v<Op, memref::LoadOp>)
+      b.replaceOpWithNewOp<spirv::LoadOp>(op, pointer, access, alignment);
+    else
+      b.replaceOpWithNewOp<spirv::StoreOp>(op, pointer, adaptor.getValue(), access, alignment);
+    return success();
+  }
+};
+
+// Vector accesses to buffers of scalars, an element at a time: MLIR's own patterns cast the
+// pointer, which not every driver takes. Emitters ask for buffers of vectors where speed matters.
+struct ScalarizeLoad : mlir::OpRewritePattern<vector::LoadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(vector::LoadOp op, mlir::PatternRewriter& b) const override {
+    SmallVector<Value> elements, at(op.getIndices());
+    Value last = at.back();
+    for (int64_t i = 0; i < op.getVectorType().getNumElements(); ++i) {
+      Value lane = arith::ConstantIndexOp::create(b, op.getLoc(), i);
+      at.back() = arith::AddIOp::create(b, op.getLoc(), last, lane);
+      elements.push_back(memref::LoadOp::create(b, op.getLoc(), op.getBase(), at));
+    }
+    b.replaceOpWithNewOp<vector::FromElementsOp>(op, op.getVectorType(), elements);
+    return success();
+  }
+};
+
+struct ScalarizeStore : mlir::OpRewritePattern<vector::StoreOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(vector::StoreOp op, mlir::PatternRewriter& b) const override {
+    SmallVector<Value> at(op.getIndices());
+    Value last = at.back();
+    for (int64_t i = 0; i < op.getVectorType().getNumElements(); ++i) {
+      Value lane = arith::ConstantIndexOp::create(b, op.getLoc(), i);
+      at.back() = arith::AddIOp::create(b, op.getLoc(), last, lane);
+      Value element = vector::ExtractOp::create(b, op.getLoc(), op.getValueToStore(), i);
+      memref::StoreOp::create(b, op.getLoc(), element, op.getBase(), at);
+    }
+    b.eraseOp(op);
+    return success();
+  }
+};
+
+LogicalResult Prepare(gpu::GPUModuleOp module) {
+  mlir::RewritePatternSet patterns(module.getContext());
+  patterns.add<ScalarizeLoad, ScalarizeStore>(module.getContext());
+  if (failed(applyPatternsGreedily(module, std::move(patterns)))) return failure();
+  mlir::PassManager passes(module.getContext(), gpu::GPUModuleOp::getOperationName());
+  passes.addPass(memref::createFoldMemRefAliasOpsPass());
+  passes.addPass(mlir::createCanonicalizerPass());
+  passes.addPass(mlir::createCSEPass());
+  passes.addPass(mlir::createLoopInvariantCodeMotionPass());
+  return passes.run(module);
+}
+
+LogicalResult Convert(gpu::GPUModuleOp module, const Target& target,
+                      spirv::TargetEnvAttr environment) {
+  mlir::SPIRVTypeConverter types(environment, {});
+  mlir::RewritePatternSet patterns(module.getContext());
+  mlir::ScfToSPIRVContext scf;
+  mlir::populateGPUToSPIRVPatterns(types, patterns);
+  mlir::populateSCFToSPIRVPatterns(types, scf, patterns);
+  mlir::populateMemRefToSPIRVPatterns(types, patterns);
+  mlir::populateVectorToSPIRVPatterns(types, patterns);
+  mlir::populateMathToSPIRVPatterns(types, patterns);
+  arith::populateArithToSPIRVPatterns(types, patterns);
+  mlir::index::populateIndexToSPIRVPatterns(types, patterns);
+  mlir::ub::populateUBToSPIRVConversionPatterns(types, patterns);
+  const mlir::PatternBenefit first(10);
+  patterns.add<AlignedVectorAccess<memref::LoadOp>, AlignedVectorAccess<memref::StoreOp>>(
+      types, module.getContext(), first);
+  if (target.device_address) patterns.add<PushConstantKernel>(types, module.getContext(), first);
+  auto legal = mlir::SPIRVConversionTarget::get(environment);
+  return applyFullConversion(module.getOperation(), *legal, std::move(patterns));
+}
+
+LogicalResult Finish(spirv::ModuleOp module, spirv::TargetEnvAttr environment) {
+  mlir::PassManager passes(module.getContext(), spirv::ModuleOp::getOperationName());
+  passes.addPass(spirv::createSPIRVLowerABIAttributesPass());
+  passes.addPass(mlir::createCanonicalizerPass());
+  passes.addPass(mlir::createCSEPass());
+  passes.addPass(spirv::createSPIRVUpdateVCEPass());
+  if (failed(passes.run(module))) return failure();
+  mlir::Builder b(module.getContext());
+  // A result may lie on an operand, and two arguments may be one buffer; without the decoration
+  // drivers may assume the contrary.
+  for (auto variable : module.getOps<spirv::GlobalVariableOp>())
+    if (variable.storageClass() == spirv::StorageClass::StorageBuffer)
+      variable->setAttr("aliased", b.getUnitAttr());
+  // The pass counts what ops need but not decorations, such as NoSignedWrap, and picks the name of
+  // an extension that Vulkan does not take.
+  auto triple = *module.getVceTriple();
+  SmallVector<spirv::Extension> extensions(triple.getExtensions());
+  for (spirv::Extension& extension : extensions)
+    if (extension == spirv::Extension::SPV_EXT_physical_storage_buffer)
+      extension = spirv::Extension::SPV_KHR_physical_storage_buffer;
+  module.setVceTripleAttr(spirv::VerCapExtAttr::get(environment.getVersion(),
+                                                    llvm::to_vector(triple.getCapabilities()),
+                                                    extensions, module.getContext()));
+  return success();
+}
+}  // namespace
+
+void PrepareLowering(MLIRContext& context) {
+  context.loadDialect<gpu::GPUDialect, spirv::SPIRVDialect, mlir::ub::UBDialect>();
+}
+
+mlir::Attribute BufferSpace(MLIRContext* context, const Target& target) {
+  return Space(context, target.device_address ? kAddress : spirv::StorageClass::StorageBuffer);
+}
+mlir::Attribute SharedSpace(MLIRContext* context) {
+  return Space(context, spirv::StorageClass::Workgroup);
+}
+mlir::Attribute PrivateSpace(MLIRContext* context) {
+  return Space(context, spirv::StorageClass::Function);
+}
+
+absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& target) {
+  MLIRContext* context = module.getContext();
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic& diagnostic) {
+    absl::StrAppend(&message, message.empty() ? "" : "; ", diagnostic.str());
+    return success();
+  });
+  const std::string name = module.getName().str();
+  auto unsupported = [&](const char* step) {
+    return absl::UnimplementedError(absl::StrCat(name, ": ", step, ": ", message));
+  };
+  auto parent = module->getParentOfType<mlir::ModuleOp>();
+  auto environment = TargetEnvironment(context, target);
+  parent->setAttr(spirv::getTargetEnvAttrName(), environment);
+  auto function = *module.getOps<gpu::GPUFuncOp>().begin();
+  Shader shader;
+  shader.pieces.assign(function.getNumArguments(), 1);
+  SmallVector<int32_t> local_size(*function.getKnownBlockSize());
+  function->setAttr(spirv::getEntryPointABIAttrName(),
+                    spirv::getEntryPointABIAttr(context, local_size));
+
+  if (failed(Prepare(module))) return unsupported("preparing");
+  if (failed(Convert(module, target, environment))) return unsupported("no SPIR-V");
+  // The conversion has put it where the gpu.module was.
+  auto lowered = parent.lookupSymbol<spirv::ModuleOp>(absl::StrCat("__spv__", name));
+  if (!lowered || failed(Finish(lowered, environment))) return unsupported("finishing");
+  llvm::SmallVector<uint32_t, 0> words;
+  if (failed(spirv::serialize(lowered, words))) return unsupported("serializing");
+  shader.words.assign(words.begin(), words.end());
+  return shader;
+}
+
+}  // namespace trama::vulkan
