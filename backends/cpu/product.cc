@@ -10,10 +10,28 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "backends/cpu/dot_product.h"
 #include "backends/cpu/tile.h"
 
 namespace trama::cpu {
 using codegen::PhaseArguments;
+
+SmallVector<Value> BatchIndices(Builder& b, const Product& p, Value batch) {
+  SmallVector<Value> indices(p.sizes.size() - 2);
+  for (size_t d = indices.size(); d-- > 0;) {
+    indices[d] = d == 0 ? batch : b.Rem(batch, p.sizes[d]);
+    batch = b.Div(batch, p.sizes[d]);
+  }
+  return indices;
+}
+
+void FinishProduct(Builder& b, const Product& p, ArrayRef<Value> buffers, ValueRange at, Value x,
+                   int64_t live) {
+  if (p.accumulate) x = b.Add(x, LoadLanes(b, buffers, p.epilogue.outputs().front().to, at, live));
+  if (p.bias) x = b.Add(x, LoadLanes(b, buffers, *p.bias, at, live));
+  x = codegen::Activate(b, p.activation, x);
+  EmitEpilogue(b, p.epilogue, buffers, at, x, live);
+}
 
 namespace {
 struct Tiling {
@@ -121,7 +139,7 @@ class ProductEmitter {
   void EmitSums(SmallVector<Value> buffers, PhaseArguments& arguments) {
     Prepare(std::move(buffers), arguments);
     b_.For(arguments.begin, arguments.end, 1, [&](Value task) {
-      SmallVector<Value> at = BatchIndices(b_.Div(task, p_.rows()));
+      SmallVector<Value> at = BatchIndices(b_, p_, b_.Div(task, p_.rows()));
       at.push_back(b_.Rem(task, p_.rows()));
       auto vector = [&](Value n, int64_t live) {
         Value sum = b_.LoadVector(partial_, {b_.Index(0), task, n});
@@ -151,15 +169,6 @@ class ProductEmitter {
           arguments.workspace.Take(b_, {t_.splits, p_.batch() * p_.rows(), panels() * width()});
   }
 
-  SmallVector<Value> BatchIndices(Value batch) {
-    SmallVector<Value> indices(p_.sizes.size() - 2);
-    for (size_t d = indices.size(); d-- > 0;) {
-      indices[d] = d == 0 ? batch : b_.Rem(batch, p_.sizes[d]);
-      batch = b_.Div(batch, p_.sizes[d]);
-    }
-    return indices;
-  }
-
   void EmitTask(Value task) {
     Value rest = task;
     auto take = [&](int64_t count) {
@@ -177,7 +186,7 @@ class ProductEmitter {
     depth_begin_ = b_.Mul(split_, t_.split_depth);
     depth_end_ = t_.splits == 1 ? b_.Index(p_.depth)
                                 : b_.Min(b_.Add(depth_begin_, t_.split_depth), b_.Index(p_.depth));
-    batch_ = BatchIndices(batch_index_);
+    batch_ = BatchIndices(b_, p_, batch_index_);
     column_ = b_.Mul(panel, width());
     const int64_t last = p_.columns() - (panels() - 1) * width();
     if (panels() == 1 || last == width()) return EmitPanel(last);
@@ -330,11 +339,7 @@ class ProductEmitter {
   }
 
   void Finish(ValueRange at, Value x, int64_t live) {
-    if (p_.accumulate)
-      x = b_.Add(x, LoadLanes(b_, buffers_, p_.epilogue.outputs().front().to, at, live));
-    if (p_.bias) x = b_.Add(x, LoadLanes(b_, buffers_, *p_.bias, at, live));
-    x = codegen::Activate(b_, p_.activation, x);
-    EmitEpilogue(b_, p_.epilogue, buffers_, at, x, live);
+    FinishProduct(b_, p_, buffers_, at, x, live);
   }
 
   Builder& b_;
@@ -370,6 +375,7 @@ void AppendProduct(Builder& b, mlir::func::FuncOp body, const Product& product,
                    llvm::function_ref<SmallVector<Value>(PhaseArguments&)> buffers,
                    Kernel& kernel) {
   kernel.optimization = 0;
+  if (IsDots(product, target)) return AppendDots(b, body, product, name, buffers, kernel);
   const Tiling tiling = ChooseTiling(product, target);
   ProductEmitter emitter(b, product, tiling);
   AppendPhase(

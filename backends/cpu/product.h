@@ -18,6 +18,12 @@ void AppendProduct(Builder& b, mlir::func::FuncOp body, const Product& product,
                    llvm::function_ref<SmallVector<Value>(codegen::PhaseArguments&)> buffers,
                    Kernel& kernel);
 
+// For those who compute sums themselves: the indices of batch number `batch` along the leading
+// dimensions, and bias, activation and epilogue of `live` sums from `at` on, the tasks' last step.
+SmallVector<Value> BatchIndices(Builder& b, const Product& product, Value batch);
+void FinishProduct(Builder& b, const Product& product, ArrayRef<Value> buffers, ValueRange at,
+                   Value sums, int64_t live);
+
 // Appends one phase of any kind; small ones are one piece of work.
 void AppendPhase(Builder& b, mlir::func::FuncOp body, const std::string& name, int64_t tasks,
                  double flops, llvm::function_ref<void(codegen::PhaseArguments&)> emit,

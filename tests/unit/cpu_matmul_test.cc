@@ -53,6 +53,22 @@ TEST_P(MatmulTest, BlocksOfDepthAndRows) {
   Check(Matmul({}, 3, 1700, 40, false, false));
 }
 
+// Every row and column a dot product of what lies in order.
+TEST_P(MatmulTest, FewRowsOfATransposedMatrix) {
+  for (int64_t m = 1; m <= 5; ++m)
+    for (int64_t k : {16, 70, 128, 400})
+      for (int64_t n : {16, 97, 200}) Check(Matmul({}, m, k, n, false, true));
+  Check(Matmul({2, 3}, 2, 45, 70, false, true));
+  Check(Kernel("linear",
+               "%x: tensor<1x3x45xf32>, %w: tensor<70x45xf32>, %b: tensor<70xf32>, "
+               "%r: tensor<1x3x70xf32>",
+               "tensor<1x3x70xf32>",
+               "%y = trama.linear %x, %w transposed, %b {activation = #trama<activation gelu>} : "
+               "tensor<1x3x45xf32>, tensor<70x45xf32>, tensor<70xf32>\n"
+               "%z = trama.add %y, %r : tensor<1x3x70xf32>, tensor<1x3x70xf32>\n"
+               "return %z : tensor<1x3x70xf32>"));
+}
+
 TEST_P(MatmulTest, SplitDepth) {
   Check(Matmul({}, 4, 5003, 7, true, false), 4e-6);
   Check(Matmul({}, 9, 9001, 16, true, false), 4e-6);
