@@ -199,18 +199,21 @@ class Planner {
       }
       return absl::OkStatus();
     };
+    // One that goes into a part of a result is written by its coordinates.
+    auto evaluate_store = [&](const FusedStore& store, const Coordinate& flat) -> absl::Status {
+      TRAMA_RETURN_IF_ERROR(evaluate(store.value, flat));
+      if (look.split || ShapeOf(store.value) == ArrayRef(store.target_shape))
+        return absl::OkStatus();
+      TRAMA_ASSIGN_OR_RETURN(Coordinates at, look.Unflatten(flat, ShapeOf(store.value)));
+      llvm::append_range(look.forms, at);
+      return absl::OkStatus();
+    };
     for (Operation* op : phase.reductions)
       TRAMA_RETURN_IF_ERROR(evaluate(op->getOperand(0), phase.FlatIndex()));
-    for (const FusedStore& store : phase.stores) {
-      TRAMA_RETURN_IF_ERROR(evaluate(store.value, phase.FlatIndex()));
-      if (look.split) return absl::OkStatus();
-      TRAMA_ASSIGN_OR_RETURN(Coordinates at,
-                             look.Unflatten(phase.FlatIndex(), ShapeOf(store.value)));
-      for (const Coordinate& coordinate : at)
-        if (ShapeOf(store.value) != ArrayRef(store.target_shape)) look.forms.push_back(coordinate);
-    }
+    for (const FusedStore& store : phase.stores)
+      TRAMA_RETURN_IF_ERROR(evaluate_store(store, phase.FlatIndex()));
     for (const FusedStore& store : phase.row_stores)
-      TRAMA_RETURN_IF_ERROR(evaluate(store.value, phase.RowIndex()));
+      TRAMA_RETURN_IF_ERROR(evaluate_store(store, phase.RowIndex()));
     // Long rows do not fit in the cache anyway.
     if (phase.sizes.reduced > 32768) phase.stashes.clear();
     look.forms.push_back(phase.ReducedIndex());
