@@ -60,6 +60,7 @@ struct Row {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& model,
+                                                             TensorMap parameters,
                                                              const SessionOptions& options,
                                                              int64_t batch, bool use_cache) {
   std::unique_ptr<Generator> generator(new Generator(model));
@@ -70,7 +71,10 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
     return absl::InvalidArgumentError(
         absl::StrCat(model.entry->name, ": this model does not generate"));
   generator->use_cache_ = use_cache && model.model->SequenceDim("input_ids") >= 0;
-  if (!generator->use_cache_) return generator;
+  if (!generator->use_cache_) {
+    generator->parameters_ = std::move(parameters);
+    return generator;
+  }
 
   generator->chunk_ = std::min(kPrefillChunk, generator->context_);
   Program prefill = ForwardProgram(*model.model, batch, generator->chunk_);
@@ -89,12 +93,26 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
     if (session.ok()) break;
   }
   TRAMA_ASSIGN_OR_RETURN(generator->session_, std::move(session));
-  TRAMA_RETURN_IF_ERROR(generator->session_->LoadState(model.parameters));
+  TRAMA_RETURN_IF_ERROR(generator->session_->TakeState(std::move(parameters)));
   TRAMA_ASSIGN_OR_RETURN(generator->prefill_, generator->session_->Find("prefill"));
   TRAMA_ASSIGN_OR_RETURN(generator->decode_, generator->session_->Find("decode"));
   generator->vocab_ = generator->session_->Output(generator->decode_, "logits")->shape.back();
   generator->logits_.resize(static_cast<size_t>(batch * generator->vocab_));
   return generator;
+}
+
+absl::StatusOr<Session*> Generator::WindowSession(int64_t length, bool causal) {
+  if (auto it = windows_.find(length); it != windows_.end()) return it->second.get();
+  TRAMA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Session> session,
+      Session::Create(*model_.model, {ForwardProgram(*model_.model, 1, length)}, options_));
+  if (windows_.empty()) {
+    TRAMA_RETURN_IF_ERROR(session->TakeState(std::move(parameters_)));
+  } else {
+    TRAMA_RETURN_IF_ERROR(session->CopyParameters(*windows_.begin()->second));
+  }
+  if (causal) windows_.clear();
+  return (windows_[length] = std::move(session)).get();
 }
 
 absl::StatusOr<std::vector<float>> Generator::RunWindow(const std::vector<int32_t>& window) {
@@ -104,12 +122,7 @@ absl::StatusOr<std::vector<float>> Generator::RunWindow(const std::vector<int32_
   // What follows the last id does not reach it in a causal model; others run at their own length.
   const int64_t length =
       causal ? std::min(context_, (count + kWindowStep - 1) / kWindowStep * kWindowStep) : count;
-  std::unique_ptr<Session>& session = windows_[length];
-  if (!session) {
-    TRAMA_ASSIGN_OR_RETURN(session,
-                           Session::Create(model, {ForwardProgram(model, 1, length)}, options_));
-    TRAMA_RETURN_IF_ERROR(session->LoadState(model_.parameters));
-  }
+  TRAMA_ASSIGN_OR_RETURN(Session * session, WindowSession(length, causal));
   HostTensor ids(DType::kI32, {1, length});
   std::copy(window.begin(), window.end(), ids.data<int32_t>().begin());
   TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call("forward", {{"input_ids", ids}}));

@@ -37,9 +37,11 @@ struct GenerateStats {
 
 class Generator {
  public:
-  // Compiles for `batch` rows at once. `use_cache` false runs the forward over the whole window
-  // for every token.
+  // Compiles for `batch` rows at once, with `parameters` in place of the model's own, each of which
+  // is freed once the device has it. `use_cache` false runs the forward over the whole window for
+  // every token.
   static absl::StatusOr<std::unique_ptr<Generator>> Create(const LoadedModel& model,
+                                                           TensorMap parameters,
                                                            const SessionOptions& options,
                                                            int64_t batch = 1,
                                                            bool use_cache = true);
@@ -64,6 +66,7 @@ class Generator {
   absl::Status AdvanceWithCache(const Rows& rows, const std::vector<bool>& active);
   absl::Status RunChunk(uint32_t program, int64_t width, const Rows& windows,
                         const std::vector<bool>& active);
+  absl::StatusOr<Session*> WindowSession(int64_t length, bool causal);
   // The logits after the window's last id.
   absl::StatusOr<std::vector<float>> RunWindow(const std::vector<int32_t>& window);
 
@@ -80,7 +83,9 @@ class Generator {
   int64_t chunk_ = 0, step_ = 0;  // ids of a prefill and of a decode step
   std::vector<int64_t> cached_;   // how many ids of each row the cache holds
 
-  // Without: a forward for each length that was needed.
+  // Without: a forward for each length that was needed, of a causal model for the last one alone;
+  // the first takes the parameters.
+  TensorMap parameters_;
   std::map<int64_t, std::unique_ptr<Session>> windows_;
 };
 

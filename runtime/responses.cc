@@ -35,7 +35,7 @@ double Share(int64_t part, int64_t whole) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model,
+absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model, TensorMap parameters,
                                                  const std::vector<Instruction>& records,
                                                  const SessionOptions& options, int64_t max_tokens,
                                                  const std::function<void(int64_t done)>& done) {
@@ -47,8 +47,9 @@ absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model,
   TRAMA_ASSIGN_OR_RETURN(const int64_t eos, model.config.Int("eos_token_id", -1));
   generate.eos_id = eos >= 0 ? static_cast<int32_t>(eos) : model.tokenizer->eos_id();
   const auto count = static_cast<int64_t>(records.size());
-  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
-                         Generator::Create(model, options, std::min(kBatch, count)));
+  TRAMA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Generator> generator,
+      Generator::Create(model, std::move(parameters), options, std::min(kBatch, count)));
   std::vector<std::string> responses;
   for (int64_t begin = 0; begin < count; begin += kBatch) {
     std::vector<std::vector<int32_t>> prompts;

@@ -16,8 +16,8 @@ namespace trama {
 
 // The model's greedy response to each record, without white space around it, up to its end of text
 // or `max_tokens`; `done` gets how many there are. FailedPrecondition where the model has no
-// tokenizer.
-absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model,
+// tokenizer. `parameters` as for Generator::Create.
+absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model, TensorMap parameters,
                                                  const std::vector<Instruction>& records,
                                                  const SessionOptions& options, int64_t max_tokens,
                                                  const std::function<void(int64_t done)>& done);

@@ -231,6 +231,16 @@ absl::Status Session::TakeState(TensorMap&& tensors, bool partial) {
   return absl::OkStatus();
 }
 
+absl::Status Session::CopyParameters(const Session& other) {
+  for (const auto& [name, slot] : other.state_) {
+    if (slot.role != "parameter") continue;
+    HostTensor tensor;
+    TRAMA_RETURN_IF_ERROR(other.Read(slot, &tensor));
+    TRAMA_RETURN_IF_ERROR(Write(state_.at(name), tensor));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TensorMap> Session::ReadState() const {
   TensorMap tensors;
   for (const auto& [name, slot] : state_) TRAMA_RETURN_IF_ERROR(Read(slot, &tensors[name]));

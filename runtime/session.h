@@ -80,6 +80,8 @@ class Session {
   absl::Status LoadState(const TensorMap& tensors, bool partial = false);
   // The same, each tensor freed once it is written: large states do not stand in memory twice.
   absl::Status TakeState(TensorMap&& tensors, bool partial = false);
+  // The parameters of another session of the same model, one at a time.
+  absl::Status CopyParameters(const Session& other);
   absl::StatusOr<TensorMap> ReadState() const;
   absl::StatusOr<TensorMap> ReadParameters() const;
   absl::Status ClearState(const std::string& prefix);  // zeros, e.g. "cache."

@@ -51,6 +51,9 @@ class MappedFile {
 
   std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
   const std::string& path() const { return path_; }
+  // Takes the whole pages of `part`, a part of bytes(), out of the process's memory; whoever looks
+  // there again reads them anew.
+  void Release(std::string_view part) const;
 
  private:
   MappedFile() = default;

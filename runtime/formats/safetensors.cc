@@ -167,6 +167,7 @@ HostTensor SafetensorsFile::Read(const Entry& entry) const {
   HostTensor tensor(entry.dtype, entry.shape);
   const std::string_view raw = Raw(entry);
   if (!raw.empty()) std::memcpy(tensor.bytes.data(), raw.data(), raw.size());
+  if (mapped_) mapped_->Release(raw);  // a large model is not in memory twice
   return tensor;
 }
 

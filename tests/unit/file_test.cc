@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <sstream>
 
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
@@ -80,6 +82,28 @@ TEST(FileTest, MapsEmptyAndFullFiles) {
   ASSERT_OK_AND_ASSIGN(MappedFile full, MappedFile::Open(dir.Write("full", "abc")));
   const MappedFile moved = std::move(full);
   EXPECT_EQ(moved.bytes(), "abc");
+}
+
+TEST(FileTest, ReleasesWholePagesAndReadsThemAgain) {
+  const TempDir dir;
+  std::string text;
+  while (text.size() < 100000) text += std::to_string(text.size()) + " ";
+  ASSERT_OK_AND_ASSIGN(const MappedFile file, MappedFile::Open(dir.Write("text", text)));
+  const auto resident = [&] {
+    std::ifstream map("/proc/self/smaps");
+    std::ostringstream address;
+    address << std::hex << reinterpret_cast<uintptr_t>(file.bytes().data()) << "-";
+    for (std::string line; std::getline(map, line);)
+      if (line.find(address.str()) == 0)
+        while (std::getline(map, line))
+          if (line.find("Rss:") == 0) return std::stol(line.substr(4));
+    return -1L;
+  };
+  EXPECT_EQ(file.bytes(), text);
+  EXPECT_GE(resident(), 96);  // KiB
+  file.Release(file.bytes().substr(10));
+  EXPECT_LE(resident(), 8);  // the pages of both ends
+  EXPECT_EQ(file.bytes(), text);
 }
 
 TEST(FileTest, PublishesUnderASecondName) {

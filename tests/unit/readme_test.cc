@@ -63,7 +63,8 @@ TEST(ReadmeTest, TheModelDecodesWithACache) {
   generate.sampling.greedy = true;
   std::vector<std::vector<int32_t>> ids;
   for (bool use_cache : {true, false}) {
-    ASSERT_OK_AND_ASSIGN(auto generator, Generator::Create(model, options, 1, use_cache));
+    ASSERT_OK_AND_ASSIGN(auto generator,
+                         Generator::Create(model, model.parameters, options, 1, use_cache));
     EXPECT_EQ(generator->uses_cache(), use_cache);
     ASSERT_OK_AND_ASSIGN(auto samples, generator->Generate({{3, 1, 4}}, generate));
     ids.push_back(samples[0].ids);

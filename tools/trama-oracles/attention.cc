@@ -145,7 +145,8 @@ absl::Status RunCharacters(const std::string& directory, const SessionOptions& o
 
   model.tokenizer = std::make_shared<CharTokenizer>(std::move(tokenizer));
   TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, model.tokenizer->Encode("ola m"));
-  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator, Generator::Create(model, options));
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
+                         Generator::Create(model, model.parameters, options));
   GenerateOptions generate;
   generate.max_tokens = 10;
   generate.sampling.greedy = true;

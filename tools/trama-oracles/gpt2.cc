@@ -296,8 +296,9 @@ absl::Status CheckGreedy(Oracle& oracle, Generator& generator, const std::string
 absl::Status RunGeneration(const Case& test) {
   TRAMA_ASSIGN_OR_RETURN(Oracle oracle, test.Load("generation.json"));
   for (bool cached : {true, false}) {
-    TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
-                           Generator::Create(test.model, test.options, 1, cached));
+    TRAMA_ASSIGN_OR_RETURN(
+        std::unique_ptr<Generator> generator,
+        Generator::Create(test.model, test.model.parameters, test.options, 1, cached));
     for (const auto& [name, setting] : test.inputs.Find("generation")->object()) {
       TRAMA_RETURN_IF_ERROR(CheckGreedy(oracle, *generator, name, setting));
     }
@@ -408,8 +409,9 @@ absl::Status RunLargeModel(const Case& test) {
     }
   }
   TRAMA_RETURN_IF_ERROR(CheckTrainingOfLargeModel(oracle, test, batch));
-  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
-                         Generator::Create(test.model, test.options, 1, /*use_cache=*/true));
+  TRAMA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Generator> generator,
+      Generator::Create(test.model, test.model.parameters, test.options, 1, /*use_cache=*/true));
   for (const char* name : {"greedy_0", "greedy_1"}) {
     TRAMA_RETURN_IF_ERROR(CheckGreedy(oracle, *generator, name, *test.inputs.Find(name)));
   }

@@ -180,7 +180,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
     TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                            Session::Create(*model.model, {program}, options));
     const double compile_ms = (Now() - start) * 1e3;
-    if (!model.parameters.empty()) TRAMA_RETURN_IF_ERROR(session->LoadState(model.parameters));
+    if (!model.parameters.empty())
+      TRAMA_RETURN_IF_ERROR(&what == &measured.back()
+                                ? session->TakeState(std::move(model.parameters))
+                                : session->LoadState(model.parameters));
     const int64_t position =
         what.name == "decode" ? std::min<int64_t>(flags.Int("position"), context - 1) : 0;
     TRAMA_ASSIGN_OR_RETURN(std::vector<double> times,

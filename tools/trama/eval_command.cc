@@ -97,7 +97,8 @@ absl::StatusOr<Scores> JudgeAll(const Flags& flags, const std::vector<Instructio
   return scores;
 }
 
-absl::Status EvaluateResponses(const Flags& flags, const LoadedModel& model, const LoadedData& data,
+// Takes the model's parameters: nothing else is evaluated after it.
+absl::Status EvaluateResponses(const Flags& flags, LoadedModel& model, const LoadedData& data,
                                const SessionOptions& options, Json* result) {
   const std::vector<Instruction>& records = data.records;
   if (records.empty())
@@ -108,7 +109,8 @@ absl::Status EvaluateResponses(const Flags& flags, const LoadedModel& model, con
   std::vector<std::string> responses;
   {
     Progress progress = ProgressOf(flags, "response", records.size());
-    TRAMA_ASSIGN_OR_RETURN(responses, Respond(model, records, options, flags.Int("max_tokens"),
+    TRAMA_ASSIGN_OR_RETURN(responses, Respond(model, std::move(model.parameters), records, options,
+                                              flags.Int("max_tokens"),
                                               [&](int64_t done) { progress.Update(done, ""); }));
   }
   TextMatch match;

@@ -96,9 +96,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   if (flags.Bool("ids") == false && !model.tokenizer)
     return UsageError("this model has no tokenizer: --ids prints the new ids");
 
-  TRAMA_ASSIGN_OR_RETURN(
-      std::unique_ptr<Generator> generator,
-      Generator::Create(model, session_options, num_samples, !flags.Bool("no_cache")));
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
+                         Generator::Create(model, std::move(model.parameters), session_options,
+                                           num_samples, !flags.Bool("no_cache")));
   // One sample streams; several come one after another, whole.
   const bool streams = num_samples == 1 && !flags.Bool("ids");
   auto print = [&](int64_t, std::string_view text) { std::cout << text << std::flush; };

@@ -15,9 +15,15 @@
 
 #include "absl/status/statusor.h"
 #include "backends/codegen/coordinates.h"
-#include "backends/codegen/fused_prepare.h"
+#include "backends/cpu/fused_prepare.h"
 
-namespace trama::codegen {
+namespace trama::cpu {
+
+using codegen::Coordinate;
+using codegen::Coordinates;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using mlir::Value;
 
 enum class Axis : uint8_t { kOuter, kReduced, kInner };
 
@@ -28,7 +34,7 @@ struct Loop {
 
 enum class PhaseKind { kElementwise, kRows, kColumns };
 
-struct FusedStore {
+struct Store {
   Value value;
   unsigned result;                     // whose buffer
   SmallVector<int64_t> target_shape;   // of the buffer
@@ -39,8 +45,8 @@ struct FusedPhase {
   PhaseKind kind;
   ReductionSizes sizes;  // elementwise: all in `outer`
   SmallVector<mlir::Operation*> reductions;
-  SmallVector<FusedStore> stores;      // one element each of the phase's
-  SmallVector<FusedStore> row_stores;  // one a row
+  SmallVector<Store> stores;      // one element each of the phase's
+  SmallVector<Store> row_stores;  // one a row
 
   // Linear forms are over `fine`; the loops emitted are `merged`, fine[k] being a part of
   // merged[group[k]] (-1: of one iteration, no loop).
@@ -48,7 +54,7 @@ struct FusedPhase {
   SmallVector<int> group;
   double element_cost = 1;  // operations an element, all passes
   // Expensive values that several passes want.
-  SmallVector<Value> stashes;
+  llvm::SmallVector<Value> stashes;
 
   int64_t elements() const { return sizes.outer * sizes.reduced * sizes.inner; }
   SmallVector<int64_t> FineExtents() const;
@@ -80,4 +86,4 @@ struct FusedPlan {
 // element.
 absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body);
 
-}  // namespace trama::codegen
+}  // namespace trama::cpu
