@@ -12,11 +12,12 @@ find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(Threads REQUIRED)
-find_package(Vulkan REQUIRED)
+find_package(Vulkan)  # without it there is no vulkan backend
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo cairo-svg)
 
 add_library(trama_mlir INTERFACE)
 target_include_directories(trama_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})

@@ -168,6 +168,7 @@ absl::Status Trainer::Resume() {
   TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
   TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
   TRAMA_ASSIGN_OR_RETURN(best_val_loss_, state.GetOr<double>("best_val_loss", best_val_loss_));
+  TRAMA_ASSIGN_OR_RETURN(tokens_, state.GetOr<int64_t>("tokens", 0));
   if (const Json* position = state.Find("position"))
     TRAMA_RETURN_IF_ERROR(batches_->Restore(*position));
   return absl::OkStatus();
@@ -247,6 +248,7 @@ absl::Status Trainer::WriteCheckpoint() {
   state.Set("step", step_);
   state.Set("seed", static_cast<int64_t>(options_.seed));
   state.Set("position", batches_->Position());
+  state.Set("tokens", tokens_);
   state.Set("evaluations_since_best", evaluations_since_best_);
   if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
   if (!wrote_model_) {
@@ -291,6 +293,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       return status;
     }
     result.step = step_;
+    tokens_ += tokens;
     const double seconds = Now() - start;
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
@@ -311,6 +314,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       line.Set("loss", result.loss);
       line.Set("lr", options_.schedule.At(step_));
       line.Set("grad_norm", grad_norm);
+      if (tokens_ > 0) line.Set("tokens", tokens_);
       if (tokens > 0) line.Set("tokens_per_second", static_cast<double>(tokens) / seconds);
       if (evaluated) line.Set("val_loss", result.val_loss);
       TRAMA_RETURN_IF_ERROR(metrics->Write(line));

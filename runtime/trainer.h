@@ -106,6 +106,7 @@ class Trainer {
   int64_t total_steps_ = 0, step_ = 0;
   double best_val_loss_ = std::numeric_limits<double>::infinity();
   int64_t evaluations_since_best_ = 0;
+  int64_t tokens_ = 0;  // that updates have read, padding included
   bool wrote_model_ = false;
 };
 

@@ -23,7 +23,7 @@ Tolerance ToleranceOf(DType dtype) {
 }
 
 std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor& want,
-                                         const Tolerance& tolerance) {
+                                         const Tolerance& tolerance, const HostTensor* rounding) {
   if (got.dtype == want.dtype && got.bytes == want.bytes) return std::nullopt;
   double max = 0;
   for (int64_t i = 0; i < want.num_elements(); ++i)
@@ -31,8 +31,8 @@ std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor
   for (int64_t i = 0; i < want.num_elements(); ++i) {
     const double a = got.at(i), b = want.at(i);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    const double allowed =
-        tolerance.relative * std::abs(b) + tolerance.of_max * max + tolerance.absolute;
+    const double allowed = tolerance.relative * std::abs(b) + tolerance.of_max * max +
+                           tolerance.absolute + (rounding ? rounding->at(i) : 0);
     if (!std::isfinite(b) || !(std::abs(a - b) <= allowed)) return Difference{i, a, b};
   }
   return std::nullopt;

@@ -22,10 +22,11 @@ struct Difference {
   double got = 0, want = 0;
 };
 
-// The first element where they disagree: beyond the tolerance, or a NaN or an infinity in one only.
-// The tensors have one shape.
+// The first element where they disagree: beyond the tolerance and, where `rounding` is given, what
+// it allows this element beside; or a NaN or an infinity in one only. The tensors have one shape.
 std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor& want,
-                                         const Tolerance& tolerance);
+                                         const Tolerance& tolerance,
+                                         const HostTensor* rounding = nullptr);
 
 // "[3,7]", and "[]" in a scalar.
 std::string IndexText(int64_t element, const Shape& shape);

@@ -1,23 +1,21 @@
 // check:A,B runs every dispatch on two backends, B fed with A's values, and names the first kernel
 // and element that disagree. A is the truth: what a run leaves in memory is A's.
 //
-// Where a sum cancels, any order of adding gives other noise. So before a difference is an error A
-// runs the dispatch again with each floating-point operand moved by a rounding: how far that moves
-// a result is what no backend can be blamed for.
+// Where terms cancel, what is left of their rounding may be all there is. So before a difference is
+// an error the kernel's body is analysed: how far rounding may move each element is what no backend
+// can be blamed for.
 //
 // Options: backends ("A,B"), rtol and atol (of |want| and of max|want|, in place of those of
 // compare.h for floats), and what A and B are opened with: device, threads, precision, cache_dir,
 // plugin_path.
-#include <cmath>
-#include <cstring>
-
+#include "backends/api/plugin.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "backends/api/plan.pb.h"
-#include "backends/api/plugin.h"
 #include "backends/check/compare.h"
 #include "backends/check/split_plan.h"
+#include "backends/reference/rounding.h"
 #include "base/status_macros.h"
 #include "runtime/device.h"
 
@@ -25,7 +23,8 @@ namespace trama::check {
 namespace {
 
 constexpr int kUnwritten = 0xCD;  // what B's results hold before it runs
-// Differences of up to so many times what roundings of the operands make pass.
+// Differences of up to so many times what one rounding an op makes pass: the functions of a backend
+// (exp, tanh) are right to a few units, not to one.
 constexpr double kRoundings = 8;
 
 struct Tolerances {
@@ -99,19 +98,6 @@ struct LoadedProbe {
     return like;
   }
 };
-
-// Every number moved by a unit in its last place, up or down by turns that no sum cancels.
-HostTensor Rounded(HostTensor tensor) {
-  if (!IsFloat(tensor.dtype)) return tensor;
-  const bool narrow = tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF16;
-  const double unit = narrow ? 0x1p-8 : tensor.dtype == DType::kF64 ? 0x1p-52 : 0x1p-23;
-  uint32_t bits = 1;
-  for (int64_t i = 0; i < tensor.num_elements(); ++i) {
-    bits = bits * 1664525 + 1013904223;
-    tensor.set(i, tensor.at(i) * (bits >> 31 ? 1 + unit : 1 - unit));
-  }
-  return tensor;
-}
 
 class CheckExecutable : public plugin::ExecutableBase {
  public:
@@ -190,12 +176,11 @@ class CheckExecutable : public plugin::ExecutableBase {
       const plan::Buffer& buffer = plan_.buffers(dispatch.results(r));
       TRAMA_ASSIGN_OR_RETURN(const HostTensor want, ReadFrom(memory, buffer));
       TRAMA_ASSIGN_OR_RETURN(const HostTensor got, probe.Result(r, TensorOf(buffer.type())));
-      Tolerance tolerance = pair_.tolerances.For(want.dtype);
+      const Tolerance tolerance = pair_.tolerances.For(want.dtype);
       auto difference = FindDifference(got, want, tolerance);
       if (difference && IsFloat(want.dtype)) {
-        TRAMA_ASSIGN_OR_RETURN(const double noise, Noise(probe.probe, operands, r, want));
-        tolerance.absolute += kRoundings * noise;
-        difference = FindDifference(got, want, tolerance);
+        TRAMA_ASSIGN_OR_RETURN(const HostTensor rounding, Rounding(dispatch, operands, r));
+        difference = FindDifference(got, want, tolerance, &rounding);
       }
       if (!difference) continue;
       return absl::InternalError(absl::StrCat(
@@ -224,21 +209,15 @@ class CheckExecutable : public plugin::ExecutableBase {
     return operands;
   }
 
-  // How far a rounding of the operands moves A's result, at most; 0 where it is not finite then.
-  absl::StatusOr<double> Noise(const Probe& probe, absl::Span<const HostTensor> operands,
-                               int result, const HostTensor& want) const {
-    TRAMA_ASSIGN_OR_RETURN(LoadedProbe again, LoadedProbe::Load(pair_.truth, probe));
-    std::vector<HostTensor> rounded;
-    for (const HostTensor& operand : operands) rounded.push_back(Rounded(operand));
-    TRAMA_RETURN_IF_ERROR(again.Fill(rounded));
-    TRAMA_RETURN_IF_ERROR(again.Run(pair_.truth));
-    TRAMA_ASSIGN_OR_RETURN(const HostTensor moved, again.Result(result, want));
-    double noise = 0;
-    for (int64_t i = 0; i < want.num_elements(); ++i) {
-      const double by = std::abs(moved.at(i) - want.at(i));
-      if (std::isfinite(by)) noise = std::max(noise, by);
-    }
-    return noise;
+  // What rounding alone may make of each element of a result.
+  absl::StatusOr<HostTensor> Rounding(const plan::Dispatch& dispatch,
+                                      absl::Span<const HostTensor> operands, int result) const {
+    TRAMA_ASSIGN_OR_RETURN(
+        std::vector<HostTensor> errors,
+        reference::RoundingErrors(plan_.kernels(dispatch.kernel()).body(), operands));
+    HostTensor& error = errors[result];
+    for (double& x : error.data<double>()) x *= kRoundings;
+    return std::move(error);
   }
 
   static HostTensor TensorOf(const plan::TensorType& type) {

@@ -16,6 +16,12 @@ Value Horner(Builder& b, Value x, std::initializer_list<double> coefficients) {
   }
   return sum;
 }
+
+// `value` in every lane of a vector where `type` is one.
+Value SpreadLike(Builder& b, Value value, Type type) {
+  auto vector = mlir::dyn_cast<mlir::VectorType>(type);
+  return vector ? b.Broadcast(value, vector.getNumElements()) : value;
+}
 }  // namespace
 
 // x = n ln 2 + r with |r| <= ln(2)/2; a polynomial of degree 7 in r (coefficients of Cephes' expf)
@@ -140,6 +146,20 @@ Value GeluDerivative(Builder& b, Value x, bool tanh_form) {
 Value Sqrt(Builder& b, Value x) { return math::SqrtOp::create(b, x); }
 Value Rsqrt(Builder& b, Value x) { return b.Div(b.Constant(x.getType(), 1), Sqrt(b, x)); }
 
+WideIndex MultiplyWide(Builder& b, Value x, int64_t by) {
+  auto product = arith::MulUIExtendedOp::create(b, x, b.IntConstant(x.getType(), by));
+  return {product.getLow(), product.getHigh()};
+}
+
+WideIndex AddWide(Builder& b, WideIndex x, Value y) {
+  if (IsVector(y)) x = {SpreadLike(b, x.low, y.getType()), SpreadLike(b, x.high, y.getType())};
+  if (IsVector(x.low)) y = SpreadLike(b, y, x.low.getType());
+  Value low = b.Add(x.low, y);
+  Value carry =
+      arith::ExtUIOp::create(b, low.getType(), b.Compare(arith::CmpIPredicate::ult, low, y));
+  return {low, b.Add(x.high, carry)};
+}
+
 namespace {
 Value ShiftRight(Builder& b, Value value, int64_t bits) {
   return arith::ShRUIOp::create(b, value, b.IntConstant(value.getType(), bits));
@@ -148,10 +168,7 @@ Value ShiftRight(Builder& b, Value value, int64_t bits) {
 // The four words of the counter (low, op_id, step, high).
 std::array<Value, 4> PhiloxWords(Builder& b, Value low, Value high, const PhiloxKey& key) {
   Type type = low.getType();
-  auto spread = [&](Value scalar) {
-    auto vector = mlir::dyn_cast<mlir::VectorType>(type);
-    return vector ? b.Broadcast(scalar, vector.getNumElements()) : scalar;
-  };
+  auto spread = [&](Value scalar) { return SpreadLike(b, scalar, type); };
   std::array<Value, 4> counter = {low, spread(key.op_id), spread(key.step), high};
   Value k0 = key.seed_low, k1 = key.seed_high;
   for (int round = 0; round < 10; ++round) {

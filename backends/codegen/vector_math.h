@@ -21,6 +21,13 @@ Value GeluDerivative(Builder& b, Value x, bool tanh_form);
 Value Sqrt(Builder& b, Value x);
 Value Rsqrt(Builder& b, Value x);
 
+// An unsigned 64-bit number, or a vector of them, as two of i32: not every device has i64.
+struct WideIndex {
+  Value low, high;
+};
+WideIndex MultiplyWide(Builder& b, Value x, int64_t by);  // x: i32, unsigned; by < 2^32
+WideIndex AddWide(Builder& b, WideIndex x, Value y);      // y: i32, unsigned
+
 // random_uniform of ir/ops.td: f32 in [0, 1). `index`: i64, the elements' indices counted from the
 // first example of all; key, step, op_id: i32 scalars.
 struct PhiloxKey {

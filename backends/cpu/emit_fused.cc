@@ -3,18 +3,29 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "backends/codegen/element_evaluator.h"
 #include "backends/codegen/pointwise.h"
-#include "backends/cpu/element_evaluator.h"
+#include "backends/codegen/reducer.h"
+#include "backends/cpu/element_memory.h"
 #include "backends/cpu/fused_emitter.h"
-#include "backends/cpu/reducers.h"
 #include "base/status_macros.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 namespace trama::cpu {
 namespace {
+using codegen::Axis;
 using codegen::Builder;
+using codegen::Coordinate;
+using codegen::ElementMemory;
+using codegen::FusedPhase;
+using codegen::FusedPlan;
+using codegen::FusedStore;
+using codegen::PhaseKind;
+using codegen::Reducer;
 using codegen::ShapeOf;
+using llvm::ArrayRef;
+using llvm::SmallVector;
 using mlir::Operation;
+using mlir::Value;
 using mlir::ValueRange;
 
 // Elements of a task of a long elementwise loop; longer loops than twice this are cut.
@@ -32,7 +43,7 @@ class PhaseEmitter {
     FindMemory(body);
     eval_.b = &b;
     eval_.variables.resize(phase_.merged.size());
-    eval_.memory = [this](Value tensor) { return memory_.lookup(tensor); };
+    eval_.memory = [this](Value tensor) { return memory_[tensor].get(); };
     for (auto [g, loop] : llvm::enumerate(phase_.merged)) {
       const bool last = g + 1 == phase_.merged.size();
       const bool inner =
@@ -44,7 +55,10 @@ class PhaseEmitter {
     } else if (!inner_.empty()) {
       eval_.vector_loop = inner_.back();
       for (Value value : phase_.stashes)
-        eval_.stashes[value].memref = b.Flat(arguments.scratch.Take(b, {phase_.sizes.reduced}));
+        eval_.stashes[value].memory = stashes_
+                                          .emplace_back(std::make_unique<VectorMemory>(b.Flat(
+                                              arguments.scratch.Take(b, {phase_.sizes.reduced}))))
+                                          .get();
     }
     for (Operation* op : phase_.reductions) reducers_.emplace_back(op);
   }
@@ -64,8 +78,8 @@ class PhaseEmitter {
     phase.grain = std::clamp<int64_t>(static_cast<int64_t>(50000 / task_ns), 1,
                                       std::max<int64_t>(1, (phase.tasks + 3) / 4));
     b_.For(arguments_.begin, arguments_.end, 1, [&](Value task) {
-      eval_.anchors[kFunction] = b_.getInsertionBlock()->getParentOp();
-      eval_.level = kTask;
+      eval_.anchors[codegen::kFunction] = b_.getInsertionBlock()->getParentOp();
+      eval_.level = codegen::kTask;
       Value row = pieces == 1 ? task : b_.Div(task, pieces);
       Value piece = pieces == 1 ? b_.Index(0) : rows == 1 ? task : b_.Rem(task, pieces);
       SetOuter(row);
@@ -92,13 +106,10 @@ class PhaseEmitter {
 
   // The memory of everything that is read or written, at the function's start.
   void FindMemory(mlir::func::FuncOp body) {
-    auto storage = [](Value tensor) {
-      return codegen::BufferType(mlir::cast<mlir::RankedTensorType>(tensor.getType()))
-          .getElementType();
-    };
     for (auto [argument, memref] : llvm::zip_equal(body.getArguments(), arguments_.operands))
-      memory_[argument] = {b_.Flat(memref), nullptr, storage(argument)};
-    for (Value memref : arguments_.results) results_.push_back(b_.Flat(memref));
+      memory_[argument] = std::make_unique<VectorMemory>(b_.Flat(memref));
+    for (Value memref : arguments_.results)
+      results_.push_back(std::make_unique<VectorMemory>(b_.Flat(memref)));
     Value workspace;
     if (plan_.workspace_bytes)
       workspace = arguments_.workspace.Take(b_, {(plan_.workspace_bytes + 3) / 4});
@@ -107,27 +118,27 @@ class PhaseEmitter {
         const Value value = op->getResult(0);
         auto home = plan_.homes.find(value);
         if (home == plan_.homes.end()) continue;
-        const int64_t offset = home->second.workspace_offset;
-        Memory& memory = memory_[value];
-        memory.storage = storage(value);
-        const int64_t count = mlir::cast<mlir::RankedTensorType>(value.getType()).getNumElements();
-        if (home->second.result >= 0) {
-          memory.flat = results_[home->second.result];
-        } else if (memory.storage.isF32()) {
-          memory.flat = b_.View(workspace, {count}, offset / 4);
-        } else {
-          Value address = mlir::memref::ExtractAlignedPointerAsIndexOp::create(b_, workspace);
-          address = mlir::arith::IndexCastOp::create(b_, b_.Int(64), b_.Add(address, offset));
-          memory.pointer = mlir::LLVM::IntToPtrOp::create(
-              b_, mlir::LLVM::LLVMPointerType::get(b_.getContext()), address);
-        }
+        memory_[value] = MemoryOf(value, home->second, workspace);
       }
     }
     for (auto constant : body.getOps<ConstantOp>()) {
       double splat;
       if (codegen::IsSplatConstant(constant.getY(), &splat)) continue;
-      memory_[constant.getY()] = {Global(constant), nullptr, storage(constant.getY())};
+      memory_[constant.getY()] = std::make_unique<VectorMemory>(Global(constant));
     }
+  }
+
+  // Where a reduction's result is kept.
+  std::unique_ptr<ElementMemory> MemoryOf(Value tensor, const FusedPlan::Home& home,
+                                          Value workspace) {
+    const auto type = codegen::BufferType(mlir::cast<mlir::RankedTensorType>(tensor.getType()));
+    if (home.result >= 0)
+      return std::make_unique<VectorMemory>(b_.Flat(arguments_.results[home.result]));
+    if (type.getElementType().isF32())
+      return std::make_unique<VectorMemory>(
+          b_.View(workspace, {type.getNumElements()}, home.workspace_offset / 4));
+    return std::make_unique<PointerMemory>(b_, workspace, home.workspace_offset,
+                                           type.getElementType());
   }
 
   Value Global(ConstantOp constant) {
@@ -157,7 +168,7 @@ class PhaseEmitter {
       eval_.variables[outer_[i]] = i == 0 ? row : b_.Rem(row, extent);
       if (i > 0) row = b_.Div(row, extent);
     }
-    eval_.Forget(kTask);
+    eval_.Forget(codegen::kTask);
   }
 
   // ---- rows
@@ -181,20 +192,20 @@ class PhaseEmitter {
     for (Operation* op : phase_.reductions) {
       auto home = memory_.find(op->getResult(0));
       if (home != memory_.end())
-        eval_.Write(eval_.registers[op->getResult(0)], home->second, phase_.ResultIndex());
+        eval_.Write(eval_.registers[op->getResult(0)], *home->second, phase_.ResultIndex());
     }
     if (!phase_.stores.empty()) EmitPass({}, nullptr, 1);
-    for (const Store& store : phase_.row_stores)
+    for (const FusedStore& store : phase_.row_stores)
       if (Value value = EvaluateAt(store.value, phase_.RowIndex())) {
         auto target = TargetIndex(store, phase_.RowIndex());
-        eval_.Write(value, Target(store), target);
+        eval_.Write(value, *results_[store.result], target);
       }
   }
 
   int PassAfter(Value value, const llvm::DenseMap<Operation*, int>& pass_of) {
     Operation* op = value.getDefiningOp();
     if (!op) return 0;
-    if (IsReduction(op)) {
+    if (codegen::IsReduction(op)) {
       auto found = pass_of.find(op);
       return found == pass_of.end() ? 0 : found->second + 1;
     }
@@ -208,8 +219,8 @@ class PhaseEmitter {
   // Once over the inner loops: `reducers`, or the phase's stores where there are none. Of a long
   // elementwise loop, piece `piece` of `pieces`.
   void EmitPass(ArrayRef<const Reducer*> reducers, Value piece, int64_t pieces) {
-    eval_.anchors[kTask] = nullptr;
-    eval_.level = kBody;
+    eval_.anchors[codegen::kTask] = nullptr;
+    eval_.level = codegen::kBody;
     if (eval_.vector_loop < 0) {
       EmitScalarBody(reducers);
     } else {
@@ -222,7 +233,7 @@ class PhaseEmitter {
       carried = EmitLoops(0, carried, [&](ValueRange values) {
         return EmitVectorLoop(reducers, unroll, piece, pieces, values);
       });
-      eval_.level = kTask;
+      eval_.level = codegen::kTask;
       const size_t width = carried.size() / unroll;
       size_t at = 0;
       for (const Reducer* reducer : reducers) {
@@ -230,18 +241,19 @@ class PhaseEmitter {
         for (int64_t u = 1; u < unroll; ++u)
           total =
               reducer->Join(b_, total, ArrayRef(carried).slice(u * width + at, reducer->width()));
-        eval_.registers[reducer->op()->getResult(0)] = reducer->Total(b_, total);
+        eval_.registers[reducer->op()->getResult(0)] =
+            reducer->Result(b_, reducer->FoldLanes(b_, total));
         at += reducer->width();
       }
     }
-    eval_.level = kTask;
-    eval_.anchors[kTask] = nullptr;
+    eval_.level = codegen::kTask;
+    eval_.anchors[codegen::kTask] = nullptr;
     for (auto& [value, stash] : eval_.stashes) stash.filled |= stash.written;
   }
 
   // Rows of one element.
   void EmitScalarBody(ArrayRef<const Reducer*> reducers) {
-    eval_.Forget(kBody);
+    eval_.Forget(codegen::kBody);
     for (const Reducer* reducer : reducers) {
       Value value = EvaluateAt(reducer->op()->getOperand(0), phase_.FlatIndex());
       if (!value) return;
@@ -266,7 +278,8 @@ class PhaseEmitter {
 
   // Notes the outermost op of a pass that the builder is now inside of.
   void Enter() {
-    if (!eval_.anchors[kTask]) eval_.anchors[kTask] = b_.getInsertionBlock()->getParentOp();
+    if (!eval_.anchors[codegen::kTask])
+      eval_.anchors[codegen::kTask] = b_.getInsertionBlock()->getParentOp();
   }
 
   SmallVector<Value> EmitVectorLoop(ArrayRef<const Reducer*> reducers, int64_t unroll, Value piece,
@@ -275,7 +288,7 @@ class PhaseEmitter {
     const int64_t step = lanes * unroll, whole = n / lanes * lanes, main = n / step * step;
     const size_t width = init.size() / unroll;
     SmallVector<Value> carried(init);
-    const bool outermost = !eval_.anchors[kTask];
+    const bool outermost = !eval_.anchors[codegen::kTask];
     auto body = [&](Value at, SmallVector<Value>& values, int64_t slot) {
       eval_.variables[eval_.vector_loop] = at;
       auto next = Step(reducers, ArrayRef(values).slice(slot * width, width));
@@ -293,7 +306,7 @@ class PhaseEmitter {
         for (int64_t u = 0; u < unroll; ++u) body(b_.Add(i, u * lanes), next, u);
         return next;
       });
-    if (outermost) eval_.anchors[kTask] = nullptr;
+    if (outermost) eval_.anchors[codegen::kTask] = nullptr;
     for (int64_t i = pieces > 1 ? whole : main; i < whole; i += lanes)
       body(b_.Index(i), carried, i / lanes % unroll);
     if (whole == n) return carried;
@@ -310,13 +323,13 @@ class PhaseEmitter {
         Enter();
         tail();
       });
-      if (outermost) eval_.anchors[kTask] = nullptr;
+      if (outermost) eval_.anchors[codegen::kTask] = nullptr;
     }
     return carried;
   }
 
   SmallVector<Value> Step(ArrayRef<const Reducer*> reducers, ValueRange carried) {
-    eval_.Forget(kBody);
+    eval_.Forget(codegen::kBody);
     SmallVector<Value> next = Accumulate(reducers, carried);
     if (reducers.empty()) EmitStores();
     return next;
@@ -346,19 +359,15 @@ class PhaseEmitter {
   // All are computed before any is written: a result may lie where an operand does.
   void EmitStores() {
     SmallVector<Value> values;
-    for (const Store& store : phase_.stores)
+    for (const FusedStore& store : phase_.stores)
       values.push_back(EvaluateAt(store.value, phase_.FlatIndex()));
     for (auto [store, value] : llvm::zip_equal(phase_.stores, values))
-      if (value) eval_.Write(value, Target(store), TargetIndex(store, phase_.FlatIndex()));
-  }
-
-  Memory Target(const Store& store) {
-    Value flat = results_[store.result];
-    return {flat, nullptr, mlir::cast<mlir::MemRefType>(flat.getType()).getElementType()};
+      if (value)
+        eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
   }
 
   // Where element `flat` of the store's value goes in its target.
-  Coordinate TargetIndex(const Store& store, const Coordinate& flat) {
+  Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
     if (ShapeOf(store.value) == ArrayRef(store.target_shape)) return flat;
     auto at = eval_.Unflatten(flat, ShapeOf(store.value));
     if (!at.ok()) {
@@ -415,12 +424,12 @@ class PhaseEmitter {
       eval_.variables[eval_.vector_loop] = at[v];
       eval_.mask = v + 1 == vectors ? tail : Value();
     };
-    eval_.Forget(kTask);
-    eval_.anchors[kTask] = nullptr;
-    eval_.level = kBody;
+    eval_.Forget(codegen::kTask);
+    eval_.anchors[codegen::kTask] = nullptr;
+    eval_.level = codegen::kBody;
     SmallVector<Value> sums = EmitLoops(0, init, [&](ValueRange carried) {
       SmallVector<Value> next;
-      eval_.Forget(kBody);
+      eval_.Forget(codegen::kBody);
       for (int64_t v = 0; v < vectors; ++v) {
         select(v);
         llvm::append_range(next, Accumulate(reducers, carried.slice(v * width, width)));
@@ -428,29 +437,29 @@ class PhaseEmitter {
       }
       return next;
     });
-    eval_.anchors[kTask] = nullptr;
-    eval_.level = kTask;
+    eval_.anchors[codegen::kTask] = nullptr;
+    eval_.level = codegen::kTask;
     for (int64_t v = 0; v < vectors; ++v) {
       select(v);
       size_t offset = v * width;
       for (const Reducer* reducer : reducers) {
-        Value result = reducer->ByLane(b_, ArrayRef(sums).slice(offset, reducer->width()));
+        Value result = reducer->Result(b_, ArrayRef(sums).slice(offset, reducer->width()));
         offset += reducer->width();
         auto home = memory_.find(reducer->op()->getResult(0));
-        if (home != memory_.end()) eval_.Write(result, home->second, phase_.ResultIndex());
+        if (home != memory_.end()) eval_.Write(result, *home->second, phase_.ResultIndex());
       }
     }
     eval_.mask = nullptr;
-    eval_.Forget(kTask);
+    eval_.Forget(codegen::kTask);
   }
 
   Builder& b_;
   const FusedPlan& plan_;
   const FusedPhase& phase_;
   codegen::PhaseArguments& arguments_;
-  ElementEvaluator eval_;
-  llvm::DenseMap<Value, Memory> memory_;
-  SmallVector<Value> results_;
+  codegen::ElementEvaluator eval_;
+  llvm::DenseMap<Value, std::unique_ptr<ElementMemory>> memory_;
+  std::vector<std::unique_ptr<ElementMemory>> results_, stashes_;
   SmallVector<int> outer_, inner_;  // of merged: one iteration a task, and the rest
   std::vector<Reducer> reducers_;
   llvm::DenseMap<Value, int> pass_after_;
@@ -461,9 +470,9 @@ class PhaseEmitter {
 
 absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
                                  const Target& target) {
-  auto prepared = PrepareFusedBody(body);
+  auto prepared = codegen::PrepareFusedBody(body);
   mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
-  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, PlanFused(simple));
+  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple));
   Kernel kernel;
   Builder b(module, target.lanes);
   for (size_t i = 0; i < plan.phases.size(); ++i) {

@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "backends/codegen/object_cache.h"
 #include "backends/cpu/compiler.h"
-#include "backends/cpu/object_cache.h"
 #include "backends/cpu/thread_pool.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 
 namespace trama::cpu {
+
+using codegen::ObjectCache;
+using codegen::Sha256Hex;
 
 struct LoadedPhase {
   PhaseFunction function;

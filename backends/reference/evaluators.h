@@ -3,9 +3,12 @@
 
 #include <functional>
 
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "backends/reference/tensor.h"
 #include "ir/dialect.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace trama::reference {
 
@@ -30,6 +33,17 @@ bool Register(F f) {
         f(Inputs<Op>(operands, mlir::cast<Op>(op)), results);
       });
 }
+
+// Builds the decomposition of `op` in `block`, whose arguments become the op's operands in order;
+// one value a result.
+absl::StatusOr<llvm::SmallVector<mlir::Value>> BuildDecomposition(mlir::Operation& op,
+                                                                  mlir::Block& block);
+
+// The function's arguments from `inputs`. InvalidArgument where they do not fit; f64 does for any
+// float where `float64`.
+absl::StatusOr<std::vector<Tensor>> ArgumentsOf(mlir::func::FuncOp function,
+                                                absl::Span<const HostTensor> inputs,
+                                                bool float64 = false);
 
 // Element i of random_uniform(rng, op_id) over a tensor whose examples have `example_size`
 // elements.

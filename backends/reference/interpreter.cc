@@ -97,24 +97,10 @@ class Frame {
     return Frame(options_).Run(callee.front(), Copies(operands));
   }
 
-  // Builds the op's decomposition in a block of its own, next to a copy of the op, and runs it.
   absl::StatusOr<std::vector<Tensor>> Decompose(mlir::Operation& op,
                                                 absl::Span<const Tensor* const> operands) {
     mlir::Block block;
-    mlir::IRMapping mapping;
-    for (mlir::Value operand : op.getOperands())
-      mapping.map(operand, block.addArgument(operand.getType(), op.getLoc()));
-    // A value used as several operands maps to its last argument; all of them hold the same.
-    mlir::OpBuilder builder(op.getContext());
-    builder.setInsertionPointToEnd(&block);
-    mlir::Operation* copy = builder.clone(op, mapping);
-    const llvm::SmallVector<mlir::Value> yields =
-        mlir::cast<DecomposeInterface>(copy).decompose(builder);
-    copy->erase();
-    if (yields.size() != op.getNumResults())
-      return absl::InternalError(absl::StrCat(op.getName().getStringRef().str(),
-                                              ": its decomposition gives ", yields.size(),
-                                              " values for ", op.getNumResults(), " results"));
+    TRAMA_ASSIGN_OR_RETURN(const auto yields, BuildDecomposition(op, block));
     return Frame(options_).Run(block, Copies(operands), yields);
   }
 
@@ -163,9 +149,26 @@ const Evaluator* FindEvaluator(llvm::StringRef op_name) {
   return it == Table().end() ? nullptr : &it->second;
 }
 
-absl::StatusOr<std::vector<HostTensor>> Evaluate(mlir::func::FuncOp function,
-                                                 absl::Span<const HostTensor> inputs,
-                                                 const EvaluateOptions& options) {
+absl::StatusOr<llvm::SmallVector<mlir::Value>> BuildDecomposition(mlir::Operation& op,
+                                                                  mlir::Block& block) {
+  mlir::IRMapping mapping;
+  for (mlir::Value operand : op.getOperands())
+    mapping.map(operand, block.addArgument(operand.getType(), op.getLoc()));
+  // A value used as several operands maps to its last argument; all of them hold the same.
+  mlir::OpBuilder builder(op.getContext());
+  builder.setInsertionPointToEnd(&block);
+  mlir::Operation* copy = builder.clone(op, mapping);
+  llvm::SmallVector<mlir::Value> values = mlir::cast<DecomposeInterface>(copy).decompose(builder);
+  copy->erase();
+  if (values.size() != op.getNumResults())
+    return absl::InternalError(absl::StrCat(op.getName().getStringRef().str(),
+                                            ": its decomposition gives ", values.size(),
+                                            " values for ", op.getNumResults(), " results"));
+  return values;
+}
+
+absl::StatusOr<std::vector<Tensor>> ArgumentsOf(mlir::func::FuncOp function,
+                                                absl::Span<const HostTensor> inputs, bool float64) {
   if (function.isExternal())
     return absl::InvalidArgumentError(absl::StrCat("@", function.getName().str(), " has no body"));
   if (inputs.size() != function.getNumArguments())
@@ -174,10 +177,18 @@ absl::StatusOr<std::vector<HostTensor>> Evaluate(mlir::func::FuncOp function,
                                                    inputs.size()));
   std::vector<Tensor> arguments;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    TRAMA_RETURN_IF_ERROR(Fits(inputs[i], function.getArgumentTypes()[i], i, options.float64));
+    TRAMA_RETURN_IF_ERROR(Fits(inputs[i], function.getArgumentTypes()[i], i, float64));
     Tensor& argument = arguments.emplace_back(inputs[i]);
     argument.dtype = ZerosOf(function.getArgumentTypes()[i]).dtype;
   }
+  return arguments;
+}
+
+absl::StatusOr<std::vector<HostTensor>> Evaluate(mlir::func::FuncOp function,
+                                                 absl::Span<const HostTensor> inputs,
+                                                 const EvaluateOptions& options) {
+  TRAMA_ASSIGN_OR_RETURN(std::vector<Tensor> arguments,
+                         ArgumentsOf(function, inputs, options.float64));
   TRAMA_ASSIGN_OR_RETURN(std::vector<Tensor> results,
                          Frame(options).Run(function.front(), std::move(arguments)));
   std::vector<HostTensor> host;

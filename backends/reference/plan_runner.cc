@@ -30,6 +30,21 @@ std::vector<std::string> Anchors() {
 
 }  // namespace
 
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> ParseBody(std::string_view body,
+                                                            mlir::MLIRContext& context) {
+  std::string why;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic& diagnostic) {
+    absl::StrAppend(&why, why.empty() ? "" : "; ", diagnostic.str());
+    return mlir::success();
+  });
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(body, &context);
+  if (!module)
+    return absl::InvalidArgumentError(absl::StrCat("its body does not parse (", why, ")"));
+  if (!llvm::hasSingleElement(module->getOps<mlir::func::FuncOp>()))
+    return absl::InvalidArgumentError("its body is not one function");
+  return module;
+}
+
 std::string InterpreterInfo() {
   const int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
   return absl::StrCat(R"({"device": "interpreter", "kernels": "*,)", absl::StrJoin(Anchors(), ","),
@@ -48,20 +63,11 @@ absl::Status PlanRunner::Load(std::string_view bytes) {
 }
 
 absl::Status PlanRunner::ParseKernel(const plan::Kernel& kernel) {
-  std::string why;
-  mlir::ScopedDiagnosticHandler handler(&context_, [&](mlir::Diagnostic& diagnostic) {
-    absl::StrAppend(&why, why.empty() ? "" : "; ", diagnostic.str());
-    return mlir::success();
-  });
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(kernel.body(), &context_);
-  if (!module)
-    return absl::InvalidArgumentError(absl::StrCat("the body of a kernel of kind ", kernel.kind(),
-                                                   " does not parse (", why, ")"));
-  const auto functions = module->getOps<mlir::func::FuncOp>();
-  if (!llvm::hasSingleElement(functions))
+  absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> module = ParseBody(kernel.body(), context_);
+  if (!module.ok())
     return absl::InvalidArgumentError(
-        absl::StrCat("the body of a kernel of kind ", kernel.kind(), " is not one function"));
-  mlir::func::FuncOp body = *functions.begin();
+        absl::StrCat("a kernel of kind ", kernel.kind(), ": ", module.status().message()));
+  mlir::func::FuncOp body = *(*module)->getOps<mlir::func::FuncOp>().begin();
   const auto fits = [](mlir::TypeRange types, const auto& wants) {
     return types.size() == static_cast<size_t>(wants.size()) &&
            llvm::all_of(llvm::zip(types, wants), [](auto pair) {
@@ -75,7 +81,7 @@ absl::Status PlanRunner::ParseKernel(const plan::Kernel& kernel) {
     return absl::InvalidArgumentError(absl::StrCat("the body of a kernel of kind ", kernel.kind(),
                                                    " has other types than the kernel"));
   bodies_.push_back(body);
-  modules_.push_back(std::move(module));
+  modules_.push_back(*std::move(module));
   return absl::OkStatus();
 }
 

@@ -15,6 +15,10 @@
 
 namespace trama::reference {
 
+// The body of a plan's kernel, a module of one function. InvalidArgument: it is none.
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> ParseBody(std::string_view body,
+                                                            mlir::MLIRContext& context);
+
 // A loaded plan. What a kernel computes and how its results are stored can be overridden, as the
 // tests' wrong backends do.
 class PlanRunner : public plugin::ExecutableBase {

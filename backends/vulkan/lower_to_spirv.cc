@@ -57,6 +57,7 @@ spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& targe
   allow(target.device_address, {C::PhysicalStorageBufferAddresses},
         {E::SPV_KHR_physical_storage_buffer});
   allow(target.subgroup_arithmetic, {C::GroupNonUniformArithmetic});
+  allow(target.subgroup_shuffle, {C::GroupNonUniformShuffle});
   allow(target.int8, {C::Int8});
   allow(target.int16, {C::Int16});
   allow(target.int64, {C::Int64});

@@ -187,6 +187,13 @@ Value PhaseBuilder::ReduceWorkgroup(Value value, llvm::function_ref<Value(Value,
   return combine_from(partials, Load(partials, Index(0)), 1, row, 1, Index(0));
 }
 
+Value PhaseBuilder::Lane() { return gpu::LaneIdOp::create(*this, /*upper_bound=*/nullptr); }
+Value PhaseBuilder::Shuffle(Value value, Value lane) {
+  Value width = IntConstant(Int(32), target_.subgroup_size);
+  return gpu::ShuffleOp::create(*this, value, lane, width, gpu::ShuffleMode::IDX)
+      .getShuffleResult();
+}
+
 absl::Status PhaseBuilder::Finish(int64_t workgroups) {
   const auto exhausted = [&](auto... what) {
     return absl::ResourceExhaustedError(absl::StrCat(phase_.symbol, ": ", what...));

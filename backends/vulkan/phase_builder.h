@@ -67,6 +67,12 @@ class PhaseBuilder : public codegen::Builder {
   // invocations must come here; uses workgroup memory and two barriers.
   Value ReduceWorkgroup(Value value, llvm::function_ref<Value(Value, Value)> combine);
 
+  // Where target().subgroup_shuffle: the invocation's place in its subgroup, and f32 or i32 `value`
+  // of the one at `lane` (i32) there, which must come here too. Unlike a load from one address,
+  // which drivers on processors do for each invocation, this takes them an instruction.
+  Value Lane();
+  Value Shuffle(Value value, Value lane);
+
   // Ends the function and appends the phase. ResourceExhausted where the workgroup, its memory or
   // the grid is more than the target has.
   absl::Status Finish(int64_t workgroups);

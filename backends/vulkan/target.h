@@ -20,6 +20,7 @@ struct Target {
   uint64_t max_buffer_range = uint64_t{1} << 27;  // maxStorageBufferRange
   uint32_t subgroup_size = 32;
   bool subgroup_arithmetic = false;  // subgroup reductions in compute shaders
+  bool subgroup_shuffle = false;     // PhaseBuilder::Shuffle
 
   // Arithmetic and storage beside f32 and i32.
   bool int8 = false, int16 = false, int64 = false, float16 = false, float64 = false;

@@ -16,15 +16,19 @@ using testing::Workplace;
 
 constexpr char kSentence[] = "ola mundo, como vai você?";
 
-std::vector<double> Losses(const Workplace& place, const std::string& file) {
-  std::vector<double> losses;
+std::vector<double> Numbers(const Workplace& place, const std::string& file, const char* key) {
+  std::vector<double> numbers;
   const std::string text = place.Read(file);
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     absl::StatusOr<Json> json = Json::Parse({line.data(), line.size()});
     EXPECT_OK(json);
-    losses.push_back(json->Get<double>("loss").value_or(-1));
+    numbers.push_back(json->Get<double>(key).value_or(-1));
   }
-  return losses;
+  return numbers;
+}
+
+std::vector<double> Losses(const Workplace& place, const std::string& file) {
+  return Numbers(place, file, "loss");
 }
 
 TEST(Train, LearnsTheSentenceOfTheFirstCourseText) {
@@ -128,6 +132,7 @@ TEST(Train, ResumesBitForBitAfterKill) {
   EXPECT_GE(kills, 1);
   EXPECT_EQ(place.Read("cut/model.safetensors"), place.Read("whole/model.safetensors"));
   EXPECT_EQ(Losses(place, "cut.jsonl"), Losses(place, "whole.jsonl"));
+  EXPECT_EQ(Numbers(place, "cut.jsonl", "tokens"), Numbers(place, "whole.jsonl", "tokens"));
 }
 
 TEST(Train, ControlCWritesACheckpoint) {

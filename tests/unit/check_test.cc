@@ -145,5 +145,17 @@ TEST(CompareTest, NaNInOneIsADifference) {
   EXPECT_EQ(IndexText(0, {}), "[]");
 }
 
+TEST(CompareTest, RoundingIsAllowedElementByElement) {
+  const HostTensor want = HostTensor::F32({2}, {1e-3f, 1e-3f});
+  const HostTensor got = HostTensor::F32({2}, {1.002e-3f, 1.002e-3f});
+  HostTensor rounding(DType::kF64, {2});
+  rounding.set(0, 1e-5);
+  const auto difference = FindDifference(got, want, ToleranceOf(DType::kF32), &rounding);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->element, 1);
+  rounding.set(1, 1e-5);
+  EXPECT_FALSE(FindDifference(got, want, ToleranceOf(DType::kF32), &rounding));
+}
+
 }  // namespace
 }  // namespace trama

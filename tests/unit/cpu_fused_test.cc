@@ -207,6 +207,15 @@ TEST(CpuFusedTest, PadAndConcat) {
     return %2 : tensor<5xf32>})");
 }
 
+// One value a row, in two places of a result.
+TEST(CpuFusedTest, ConcatOfReductions) {
+  ExpectKernelMatches("fused", R"(func.func @f(%x: tensor<4x17x7xf32>) -> tensor<4x34xf32> {
+    %0 = trama.reduce_max %x dims = [2] : tensor<4x17x7xf32>
+    %1 = trama.neg %0 : tensor<4x17xf32>
+    %2 = trama.concat %0, %1 dim = 1 : tensor<4x17xf32>, tensor<4x17xf32>
+    return %2 : tensor<4x34xf32>})");
+}
+
 TEST(CpuFusedTest, Indexing) {
   ExpectKernelMatches(
       "fused", R"(func.func @f(%t: tensor<6x37xf32>, %i: tensor<3x5xi32>) -> tensor<3x5x37xf32> {

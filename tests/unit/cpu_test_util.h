@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -12,37 +11,15 @@
 #include "backends/reference/interpreter.h"
 #include "base/host_tensor.h"
 #include "base/status_matchers.h"
+#include "tests/unit/kernel_test_util.h"
 
 namespace trama::cpu {
 
-// "tensor<2x3xf32>".
-inline std::string Tensor(const std::vector<int64_t>& shape, const std::string& type = "f32") {
-  std::string text = "tensor<";
-  for (int64_t size : shape) absl::StrAppend(&text, size, "x");
-  return absl::StrCat(text, type, ">");
-}
-
-inline HostTensor RandomTensor(mlir::RankedTensorType type, std::mt19937& random, double low = -2,
-                               double high = 2) {
-  mlir::Type element = type.getElementType();
-  DType dtype = element.isF64()         ? DType::kF64
-                : element.isBF16()      ? DType::kBF16
-                : element.isF16()       ? DType::kF16
-                : element.isInteger(64) ? DType::kI64
-                : element.isInteger(32) ? DType::kI32
-                : element.isInteger(8)  ? DType::kI8
-                : element.isInteger(1)  ? DType::kBool
-                                        : DType::kF32;
-  HostTensor tensor(dtype, Shape(type.getShape().begin(), type.getShape().end()));
-  std::uniform_real_distribution<double> uniform(low, high);
-  for (int64_t i = 0; i < tensor.num_elements(); ++i)
-    tensor.set(i, dtype == DType::kBool ? random() % 2 : uniform(random));
-  return tensor;
-}
+using kernel_testing::Tensor;
 
 class CpuKernel {
  public:
-  // `threads` of the pool; no disk cache. cpu: an LLVM name, "" for this machine's. cpu: LLVM's name, "" for the host.
+  // `threads` of the pool; no disk cache. cpu: an LLVM name, "" for the host.
   static absl::StatusOr<std::unique_ptr<CpuKernel>> Compile(const std::string& kind,
                                                             const std::string& text,
                                                             int threads = 2,
@@ -66,11 +43,7 @@ class CpuKernel {
   ThreadPool& pool() { return *pool_; }
 
   std::vector<HostTensor> RandomInputs(uint32_t seed, double low = -2, double high = 2) {
-    std::mt19937 random(seed);
-    std::vector<HostTensor> inputs;
-    for (mlir::Type type : body_.getArgumentTypes())
-      inputs.push_back(RandomTensor(mlir::cast<mlir::RankedTensorType>(type), random, low, high));
-    return inputs;
+    return kernel_testing::RandomInputs(body_, seed, low, high);
   }
 
   // Results in buffers that start as NaN, between guard bytes that must stay; the scratch and
@@ -88,9 +61,8 @@ class CpuKernel {
       buffers.push_back(base + kGuard);
     };
     for (const HostTensor& input : inputs) add(input.bytes.data(), input.bytes.size());
-    std::mt19937 random(1);
     for (mlir::Type type : body_.getResultTypes()) {
-      results.push_back(RandomTensor(mlir::cast<mlir::RankedTensorType>(type), random));
+      results.push_back(kernel_testing::ZeroTensor(type));
       add(nullptr, results.back().bytes.size());
     }
     Workspace workspace;
@@ -129,15 +101,7 @@ class CpuKernel {
     ASSERT_OK(want);
     const auto got = Run(inputs);
     ASSERT_EQ(got.size(), want->size());
-    for (size_t r = 0; r < got.size(); ++r) {
-      for (int64_t i = 0; i < got[r].num_elements(); ++i) {
-        const double g = got[r].at(i), w = (*want)[r].at(i);
-        if (std::isnan(w) ? std::isnan(g) : g == w) continue;
-        ASSERT_LE(std::abs(g - w), tolerance * (1 + std::abs(w)))
-            << "result " << r << " element " << i << " got " << g << " want " << w << "\n"
-            << text_;
-      }
-    }
+    ASSERT_NO_FATAL_FAILURE(kernel_testing::ExpectNear(got, *want, tolerance, text_));
     const auto threaded = Run(inputs, /*parallel=*/true);
     for (size_t r = 0; r < got.size(); ++r)
       EXPECT_EQ(got[r].bytes, threaded[r].bytes) << "depends on threads\n" << text_;

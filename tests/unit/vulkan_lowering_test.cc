@@ -76,6 +76,15 @@ TEST_P(Lowering, Elementwise) {
   }
 }
 
+TEST_P(Lowering, Shuffle) {
+  ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
+    Value i = b.Min(b.GlobalIndex(), b.Index(999)), x = b.Load(b.Operand(0), i);
+    Value next = b.Shuffle(x, b.FromIndex(b.Lane(), b.Int(32)));
+    b.Store(b.Add(x, b.Shuffle(next, b.IntConstant(b.Int(32), 3))), b.Result(0), i);
+    return b.Finish(16);
+  });
+}
+
 TEST_P(Lowering, VectorsOfFour) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.GlobalIndex();

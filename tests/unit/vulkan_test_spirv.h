@@ -37,6 +37,7 @@ inline Target TestTarget(bool device_address) {
   target.shared_bytes = 32768;
   target.int8 = target.int16 = target.int64 = target.float16 = target.float64 = true;
   target.storage8 = target.storage16 = true;
+  target.subgroup_shuffle = true;
   return target;
 }
 

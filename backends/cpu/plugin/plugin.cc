@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "backends/api/plan.pb.h"
 #include "backends/api/plugin.h"
+#include "backends/codegen/profile.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/jit.h"
 #include "base/status_macros.h"
@@ -69,9 +70,7 @@ struct Program {
   std::vector<Step> steps;
   std::vector<uint32_t> dispatch_of;  // one a step
   std::vector<char*> blocks;          // that `pointers` are of
-  // While profiling, of each dispatch: all runs together, and the fastest.
-  std::vector<double> dispatch_ns, best_ns;
-  int64_t profiled_runs = 0;
+  codegen::Profile profile;
 
   void Resolve(absl::Span<char* const> now) {
     for (size_t i = 0; i < operands.size(); ++i)
@@ -79,15 +78,6 @@ struct Program {
     blocks.assign(now.begin(), now.end());
   }
 };
-
-std::string JsonString(std::string_view text) {
-  std::string quoted = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) quoted += c;
-  }
-  return quoted + "\"";
-}
 
 class CpuExecutable : public plugin::ExecutableBase {
  public:
@@ -141,7 +131,11 @@ class CpuExecutable : public plugin::ExecutableBase {
     std::string json = absl::StrCat(R"({"compiled": )", jit_.compiled, R"(, "cached": )",
                                     jit_.cached, R"(, "compile_ms": )", jit_.compile_ms,
                                     R"(, "workspace_bytes": )", engine_.workspace.bytes());
-    if (engine_.profile) absl::StrAppend(&json, R"(, "programs": [)", ProfileJson(), "]");
+    if (engine_.profile) {
+      std::vector<codegen::Profile> profiles;
+      for (const Program& program : programs_) profiles.push_back(program.profile);
+      absl::StrAppend(&json, R"(, "programs": )", codegen::ProfileJson(plan_, profiles));
+    }
     return json + "}";
   }
 
@@ -164,47 +158,20 @@ class CpuExecutable : public plugin::ExecutableBase {
                   program.steps);
       program.dispatch_of.resize(program.steps.size(), static_cast<uint32_t>(i));
     }
-    program.dispatch_ns.resize(source.dispatches_size());
+    program.profile = codegen::Profile(source.dispatches_size());
     return program;
   }
 
   void Profile(Program& program) {
     using Clock = std::chrono::steady_clock;
-    std::vector<double> ns(program.dispatch_ns.size(), 0);
+    std::vector<double> ns(program.profile.total_ns.size(), 0);
     for (size_t i = 0; i < program.steps.size(); ++i) {
       const auto start = Clock::now();
       RunStep(program.steps[i], engine_.workspace, *engine_.pool);
       ns[program.dispatch_of[i]] +=
           std::chrono::duration<double, std::nano>(Clock::now() - start).count();
     }
-    if (program.profiled_runs++ == 0) program.best_ns = ns;
-    for (size_t d = 0; d < ns.size(); ++d) {
-      program.dispatch_ns[d] += ns[d];
-      program.best_ns[d] = std::min(program.best_ns[d], ns[d]);
-    }
-  }
-
-  std::string ProfileJson() const {
-    std::vector<std::string> programs;
-    for (size_t p = 0; p < programs_.size(); ++p) {
-      const Program& program = programs_[p];
-      if (program.profiled_runs == 0) continue;
-      const plan::Program& source = plan_.programs(static_cast<int>(p));
-      std::vector<std::string> dispatches;
-      for (int d = 0; d < source.dispatches_size(); ++d) {
-        const plan::Kernel& kernel = plan_.kernels(static_cast<int>(source.dispatches(d).kernel()));
-        dispatches.push_back(
-            absl::StrCat(R"({"label": )", JsonString(source.dispatches(d).label()), R"(, "kind": )",
-                         JsonString(kernel.kind()), R"(, "op": )", JsonString(kernel.op()),
-                         R"(, "us": )", program.dispatch_ns[d] / 1e3 / program.profiled_runs,
-                         R"(, "best_us": )", program.best_ns[d] / 1e3, R"(, "flops": )",
-                         kernel.flops(), R"(, "bytes": )", kernel.bytes_moved(), "}"));
-      }
-      programs.push_back(absl::StrCat(R"({"name": )", JsonString(source.name()), R"(, "runs": )",
-                                      program.profiled_runs, R"(, "dispatches": [)",
-                                      absl::StrJoin(dispatches, ", "), "]}"));
-    }
-    return absl::StrJoin(programs, ", ");
+    program.profile.Add(ns);
   }
 
   Engine& engine_;
@@ -224,7 +191,7 @@ class CpuDevice : public plugin::DeviceBase {
     std::erase(kinds, "fused");
     // Composites that the pointwise lowering has: they stay whole inside kernels.
     kinds.insert(kinds.end(), {"gelu", "gelu_grad", "relu"});
-    return absl::StrCat(R"({"device": )", JsonString(machine.cpu()), R"(, "kernels": "*,)",
+    return absl::StrCat(R"({"device": )", codegen::JsonString(machine.cpu()), R"(, "kernels": "*,)",
                         absl::StrJoin(kinds, ","), R"(", "alignment": )", kAlignment,
                         R"(, "memory_bytes": )", memory, R"(, "threads": )", engine_.pool->size(),
                         R"(, "features": ["f32x)", machine.target().lanes, "\"]}");

@@ -5,7 +5,15 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
+
+// Which reductions are too large for the few tasks that compute them.
+struct ReductionSplit {
+  int64_t least_elements = 65536;  // smaller ones stay in one piece
+  int64_t enough_tasks = 4;        // as do those of that many tasks: rows, or
+  int64_t columns = 128;           // so many columns
+  int64_t chunk_elements = 16384;  // of a chunk, where columns are summed in whole rows
+};
 
 // A module with a copy of `body` in which
 // - composites without an elementwise lowering are decomposed,
@@ -13,7 +21,8 @@ namespace trama::cpu {
 //   operand is [outer, reduced, inner] in row-major order,
 // - large reductions with few results are cut into chunks whose partial results are reduced in a
 //   second step: chunks depend on shapes only, and so do the results' bits.
-mlir::OwningOpRef<mlir::ModuleOp> PrepareFusedBody(mlir::func::FuncOp body);
+mlir::OwningOpRef<mlir::ModuleOp> PrepareFusedBody(mlir::func::FuncOp body,
+                                                   const ReductionSplit& split = {});
 
 // The sizes around a reduction's dimensions.
 struct ReductionSizes {
@@ -25,4 +34,4 @@ llvm::SmallVector<int64_t> ReducedDims(mlir::Operation* op);
 ReductionSizes SizesOf(mlir::Operation* op);
 bool IsReduction(mlir::Operation* op);
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

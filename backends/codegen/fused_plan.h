@@ -15,15 +15,9 @@
 
 #include "absl/status/statusor.h"
 #include "backends/codegen/coordinates.h"
-#include "backends/cpu/fused_prepare.h"
+#include "backends/codegen/fused_prepare.h"
 
-namespace trama::cpu {
-
-using codegen::Coordinate;
-using codegen::Coordinates;
-using llvm::ArrayRef;
-using llvm::SmallVector;
-using mlir::Value;
+namespace trama::codegen {
 
 enum class Axis : uint8_t { kOuter, kReduced, kInner };
 
@@ -34,7 +28,7 @@ struct Loop {
 
 enum class PhaseKind { kElementwise, kRows, kColumns };
 
-struct Store {
+struct FusedStore {
   Value value;
   unsigned result;                     // whose buffer
   SmallVector<int64_t> target_shape;   // of the buffer
@@ -45,8 +39,8 @@ struct FusedPhase {
   PhaseKind kind;
   ReductionSizes sizes;  // elementwise: all in `outer`
   SmallVector<mlir::Operation*> reductions;
-  SmallVector<Store> stores;      // one element each of the phase's
-  SmallVector<Store> row_stores;  // one a row
+  SmallVector<FusedStore> stores;      // one element each of the phase's
+  SmallVector<FusedStore> row_stores;  // one a row
 
   // Linear forms are over `fine`; the loops emitted are `merged`, fine[k] being a part of
   // merged[group[k]] (-1: of one iteration, no loop).
@@ -54,7 +48,7 @@ struct FusedPhase {
   SmallVector<int> group;
   double element_cost = 1;  // operations an element, all passes
   // Expensive values that several passes want.
-  llvm::SmallVector<Value> stashes;
+  SmallVector<Value> stashes;
 
   int64_t elements() const { return sizes.outer * sizes.reduced * sizes.inner; }
   SmallVector<int64_t> FineExtents() const;
@@ -86,4 +80,4 @@ struct FusedPlan {
 // element.
 absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body);
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

@@ -1,16 +1,12 @@
-#include "backends/cpu/element_evaluator.h"
+#include "backends/codegen/element_evaluator.h"
 
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/pointwise.h"
 #include "backends/codegen/vector_math.h"
 #include "base/status_macros.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 namespace arith = mlir::arith;
-namespace LLVM = mlir::LLVM;
-using codegen::RowMajorStrides;
-using codegen::ShapeOf;
 using IP = arith::CmpIPredicate;
 
 namespace {
@@ -19,7 +15,7 @@ bool IsExpensive(mlir::Operation* op) {
                    RandomUniformOp>(op);
 }
 
-mlir::Type ElementOf(Value tensor) { return getElementTypeOrSelf(tensor); }
+Type ElementOf(Value tensor) { return getElementTypeOrSelf(tensor); }
 }  // namespace
 
 ElementEvaluator::ElementEvaluator(const FusedPlan& plan, const FusedPhase& phase, int phase_index)
@@ -99,8 +95,7 @@ std::string ElementEvaluator::Key(Value tensor, ArrayRef<Coordinate> at) const {
 absl::StatusOr<Value> ElementEvaluator::Evaluate(Value tensor, ArrayRef<Coordinate> at) {
   if (split) return Value();
   double number;
-  if (codegen::IsSplatConstant(tensor, &number))
-    return b ? b->Constant(ElementOf(tensor), number) : Value();
+  if (IsSplatConstant(tensor, &number)) return b ? b->Constant(ElementOf(tensor), number) : Value();
   const int node_level = LevelOf(tensor, at);
   const std::string key = Key(tensor, at);
   auto known = known_[node_level].find(key);
@@ -114,10 +109,10 @@ absl::StatusOr<Value> ElementEvaluator::Evaluate(Value tensor, ArrayRef<Coordina
     level = node_level;
   }
   mlir::Operation* op = tensor.getDefiningOp();
-  const bool itself = phase_.kind == PhaseKind::kRows && node_level == kBody && op &&
-                      llvm::none_of(at, [](const Coordinate& c) { return c.dynamic; }) &&
-                      codegen::LinearSum(at, RowMajorStrides(ShapeOf(tensor)), extents_.size()) ==
-                          phase_.FlatIndex();
+  const bool itself =
+      phase_.kind == PhaseKind::kRows && node_level == kBody && op &&
+      llvm::none_of(at, [](const Coordinate& c) { return c.dynamic; }) &&
+      LinearSum(at, RowMajorStrides(ShapeOf(tensor)), extents_.size()) == phase_.FlatIndex();
   absl::StatusOr<Value> result = Value();
   Value stashed = itself && b ? Stashed(tensor, /*store=*/false, nullptr) : Value();
   if (stashed) {
@@ -142,7 +137,7 @@ absl::StatusOr<Value> ElementEvaluator::EvaluateOp(mlir::Operation* op, Value te
   if (!op || mlir::isa<ConstantOp>(op)) return Leaf(tensor, at);
   if (IsReduction(op)) {
     if (!InRegister(tensor)) return Leaf(tensor, at);
-    const Coordinate flat = codegen::LinearSum(at, RowMajorStrides(ShapeOf(tensor)), loops);
+    const Coordinate flat = LinearSum(at, RowMajorStrides(ShapeOf(tensor)), loops);
     const bool here = phase_.kind == PhaseKind::kRows && flat == phase_.RowIndex() &&
                       llvm::none_of(at, [](const Coordinate& c) { return c.dynamic; });
     conflict |= !here;
@@ -150,10 +145,9 @@ absl::StatusOr<Value> ElementEvaluator::EvaluateOp(mlir::Operation* op, Value te
   }
   if (auto reshape = mlir::dyn_cast<ReshapeOp>(op)) return Reshaped(reshape, at);
   if (auto transpose = mlir::dyn_cast<TransposeOp>(op))
-    return Evaluate(transpose.getX(), codegen::TransposeCoordinates(transpose, at));
+    return Evaluate(transpose.getX(), TransposeCoordinates(transpose, at));
   if (auto broadcast = mlir::dyn_cast<BroadcastOp>(op))
-    return Evaluate(broadcast.getX(),
-                    codegen::BroadcastCoordinates(at, ShapeOf(broadcast.getX()), loops));
+    return Evaluate(broadcast.getX(), BroadcastCoordinates(at, ShapeOf(broadcast.getX()), loops));
   if (auto slice = mlir::dyn_cast<SliceOp>(op)) {
     Coordinates x_at(at);
     for (auto [d, coordinate] : llvm::enumerate(x_at)) {
@@ -179,18 +173,18 @@ absl::StatusOr<Value> ElementEvaluator::EvaluateOp(mlir::Operation* op, Value te
     Coordinates row{Coordinate::Constant(0, loops), at.back()};
     return Indexed(embedding.getTable(), embedding.getIds(), at.drop_back(), row, 0);
   }
-  if (!codegen::HasPointwiseLowering(op))
+  if (!HasPointwiseLowering(op))
     return absl::UnimplementedError(absl::StrCat("fused: ", op->getName().getStringRef().str(),
                                                  " cannot be computed by element"));
   SmallVector<Value> operands;
   for (Value operand : op->getOperands()) {
-    TRAMA_ASSIGN_OR_RETURN(
-        Value x, Evaluate(operand, codegen::BroadcastCoordinates(at, ShapeOf(operand), loops)));
+    TRAMA_ASSIGN_OR_RETURN(Value x,
+                           Evaluate(operand, BroadcastCoordinates(at, ShapeOf(operand), loops)));
     operands.push_back(x);
   }
   cost += IsExpensive(op) ? 12 : 1;
   if (!b || split) return Value();
-  return codegen::EmitPointwise(*b, op, operands);
+  return EmitPointwise(*b, op, operands);
 }
 
 // ------------------------------------------------------------------ coordinates
@@ -228,7 +222,7 @@ Coordinate ElementEvaluator::Dynamic(Value value, ArrayRef<Coordinate> from) con
 
 absl::StatusOr<Coordinates> ElementEvaluator::Unflatten(const Coordinate& flat,
                                                         ArrayRef<int64_t> shape) {
-  auto digits = codegen::Digits(flat, shape, extents_, &split);
+  auto digits = Digits(flat, shape, extents_, &split);
   if (digits) return *digits;
   // Another phase's loops need not go with this shape.
   if (!b && !split) conflict = true;
@@ -240,7 +234,7 @@ absl::StatusOr<Value> ElementEvaluator::Reshaped(ReshapeOp op, ArrayRef<Coordina
   const size_t loops = extents_.size();
   ArrayRef<int64_t> from = ShapeOf(op.getY()), to = ShapeOf(op.getX());
   Coordinates result(to.size(), Coordinate::Constant(0, loops));
-  for (const codegen::ReshapeGroup& group : codegen::ReshapeGroups(from, to)) {
+  for (const ReshapeGroup& group : ReshapeGroups(from, to)) {
     ArrayRef<int64_t> sizes = from.slice(group.from_begin, group.from_end - group.from_begin);
     ArrayRef<int64_t> to_sizes = to.slice(group.to_begin, group.to_end - group.to_begin);
     ArrayRef<Coordinate> inputs = at.slice(group.from_begin, sizes.size());
@@ -254,10 +248,10 @@ absl::StatusOr<Value> ElementEvaluator::Reshaped(ReshapeOp op, ArrayRef<Coordina
       continue;
     }
     const SmallVector<int64_t> strides = RowMajorStrides(sizes);
-    const Coordinate flat = codegen::LinearSum(inputs, strides, loops);
+    const Coordinate flat = LinearSum(inputs, strides, loops);
     const bool linear = llvm::none_of(inputs, [](const Coordinate& c) { return c.dynamic; });
     if (linear) {
-      if (auto digits = codegen::Digits(flat, to_sizes, extents_, &split)) {
+      if (auto digits = Digits(flat, to_sizes, extents_, &split)) {
         std::copy(digits->begin(), digits->end(), result.begin() + group.to_begin);
         continue;
       }
@@ -268,8 +262,8 @@ absl::StatusOr<Value> ElementEvaluator::Reshaped(ReshapeOp op, ArrayRef<Coordina
       for (auto [coordinate, stride] : llvm::zip_equal(inputs, strides)) {
         if (!coordinate.dynamic) continue;
         Value term = b->Mul(coordinate.value, stride);
-        if (codegen::IsVector(term)) index = b->Broadcast(index);
-        if (codegen::IsVector(index)) term = b->Broadcast(term);
+        if (IsVector(term)) index = b->Broadcast(index);
+        if (IsVector(index)) term = b->Broadcast(term);
         index = b->Add(index, term);
       }
     }
@@ -284,146 +278,65 @@ absl::StatusOr<Value> ElementEvaluator::Reshaped(ReshapeOp op, ArrayRef<Coordina
 
 // ------------------------------------------------------------------ memory
 
-ElementEvaluator::Address ElementEvaluator::AddressOf(ArrayRef<Coordinate> at,
-                                                      ArrayRef<int64_t> shape) {
-  const SmallVector<int64_t> strides = RowMajorStrides(shape);
-  const Coordinate linear = Record(codegen::LinearSum(at, strides, extents_.size()));
+Address ElementEvaluator::AddressOf(const Coordinate& flat) {
   Address address;
+  Record(flat);
   if (!b) return address;
-  address.base = IndexValue(linear, /*lanes=*/false);
-  if (vector_loop >= 0) address.stride = phase_.Merge(linear)[vector_loop];
-  for (auto [coordinate, stride] : llvm::zip_equal(at, strides)) {
-    if (!coordinate.dynamic) continue;
-    Value term = b->Mul(coordinate.value, stride);
-    if (codegen::IsVector(term))
-      address.lanes = address.lanes ? b->Add(address.lanes, term) : term;
+  address.base = IndexValue(flat, /*lanes=*/false);
+  if (vector_loop < 0) return address;
+  // The vector loop's variable is a multiple of the lanes.
+  address.aligned = flat.offset % b->lanes == 0;
+  for (auto [g, coefficient] : llvm::enumerate(phase_.Merge(flat))) {
+    if (static_cast<int>(g) == vector_loop)
+      address.stride = coefficient;
     else
-      address.base = b->Add(address.base, term);
+      address.aligned &= coefficient % b->lanes == 0;
   }
   return address;
 }
 
-Value ElementEvaluator::Load(const Memory& memory, const Address& address, mlir::Type element) {
-  Value stored;
-  if (memory.pointer) {
-    auto byte = [&](Value index) {
-      Value i64 = arith::IndexCastOp::create(*b, b->Int(64), index);
-      return LLVM::GEPOp::create(*b, memory.pointer.getType(), memory.storage, memory.pointer,
-                                 llvm::ArrayRef<LLVM::GEPArg>{i64})
-          .getResult();
-    };
-    const unsigned align = std::max(1u, memory.storage.getIntOrFloatBitWidth() / 8);
-    if (address.stride == 0 && !address.lanes) {
-      stored = LLVM::LoadOp::create(*b, memory.storage, byte(address.base), align);
+Address ElementEvaluator::AddressOf(ArrayRef<Coordinate> at, ArrayRef<int64_t> shape) {
+  const SmallVector<int64_t> strides = RowMajorStrides(shape);
+  Address address = AddressOf(LinearSum(at, strides, extents_.size()));
+  if (!b) return address;
+  for (auto [coordinate, stride] : llvm::zip_equal(at, strides)) {
+    if (!coordinate.dynamic) continue;
+    Value term = b->Mul(coordinate.value, stride);
+    if (IsVector(term)) {
+      address.lanes = address.lanes ? b->Add(address.lanes, term) : term;
     } else {
-      // Rare: lane by lane.
-      Value lanes =
-          address.lanes ? address.lanes : b->Mul(b->LaneIndices(b->getIndexType()), address.stride);
-      auto type = b->Vector(b->lanes, memory.storage);
-      stored = b->Constant(type, 0);
-      for (int64_t i = 0; i < b->lanes; ++i) {
-        auto load = [&]() -> Value {
-          Value at = b->Add(address.base, mlir::vector::ExtractOp::create(*b, lanes, i));
-          Value x = LLVM::LoadOp::create(*b, memory.storage, byte(at), align);
-          return mlir::vector::InsertOp::create(*b, x, stored, i);
-        };
-        if (!mask) {
-          stored = load();
-          continue;
-        }
-        Value on = mlir::vector::ExtractOp::create(*b, mask, i);
-        stored = b->IfValues(
-            on, [&] { return SmallVector<Value>{load()}; },
-            [&] { return SmallVector<Value>{stored}; })[0];
-      }
+      address.base = b->Add(address.base, term);
+      address.aligned &= stride % b->lanes == 0;
     }
-    return codegen::FromStorage(*b, stored, element);
   }
-  if (address.stride == 0 && !address.lanes) {
-    stored = b->Load(memory.flat, address.base);
-  } else if (address.stride == 1 && !address.lanes) {
-    stored = mask ? b->LoadMasked(memory.flat, address.base, mask)
-                  : b->LoadVector(memory.flat, address.base);
-  } else {
-    Value lanes = address.lanes;
-    if (address.stride) {
-      // 32-bit indices where they suffice: one gather instruction instead of two.
-      const bool narrow = !lanes && address.stride * b->lanes < INT32_MAX;
-      mlir::Type type = narrow ? b->Int(32) : mlir::Type(b->getIndexType());
-      Value own = b->Mul(b->LaneIndices(type), address.stride);
-      lanes = lanes ? b->Add(lanes, own) : own;
-    }
-    Value all = mask ? mask : b->IntConstant(b->Vector(b->lanes, b->Int(1)), -1);
-    stored = b->Gather(memory.flat, address.base, lanes, all);
-  }
-  return codegen::FromStorage(*b, stored, element);
+  return address;
 }
 
 absl::StatusOr<Value> ElementEvaluator::Leaf(Value tensor, ArrayRef<Coordinate> at) {
   const Address address = AddressOf(at, ShapeOf(tensor));
   cost += 1;
   if (!b) return Value();
-  return Load(memory(tensor), address, ElementOf(tensor));
+  return FromStorage(*b, memory(tensor)->Load(*b, address, mask), ElementOf(tensor));
 }
 
 Value ElementEvaluator::Stashed(Value tensor, bool store, Value element) {
   auto found = stashes.find(tensor);
   if (found == stashes.end() || found->second.filled == store) return {};
+  const ElementMemory& stash = *found->second.memory;
   const Coordinate at = phase_.ReducedIndex();
-  const Memory stash{found->second.memref, nullptr, b->F32()};
-  if (!store) {
-    Address address{IndexValue(at, false), nullptr,
-                    vector_loop >= 0 ? phase_.Merge(at)[vector_loop] : 0};
-    return Load(stash, address, b->F32());
-  }
+  if (!store) return stash.Load(*b, AddressOf(at), mask);
   found->second.written = true;
   Write(element, stash, at);
   return element;
 }
 
-void ElementEvaluator::Write(Value element, const Memory& target, const Coordinate& flat_index) {
-  Record(flat_index);
+void ElementEvaluator::Write(Value element, const ElementMemory& target,
+                             const Coordinate& flat_index) {
+  const Address address = AddressOf(flat_index);
   if (!b) return;
-  Value base = IndexValue(flat_index, /*lanes=*/false);
-  const int64_t stride = vector_loop >= 0 ? phase_.Merge(flat_index)[vector_loop] : 0;
-  Value stored = codegen::ToStorage(*b, element);
-  if (stride) stored = b->Broadcast(stored);
-  if (target.pointer) {
-    auto put = [&](Value x, Value at) {
-      Value i64 = arith::IndexCastOp::create(*b, b->Int(64), at);
-      Value address = LLVM::GEPOp::create(*b, target.pointer.getType(), target.storage,
-                                          target.pointer, llvm::ArrayRef<LLVM::GEPArg>{i64});
-      LLVM::StoreOp::create(*b, x, address,
-                            std::max(1u, target.storage.getIntOrFloatBitWidth() / 8));
-    };
-    if (!stride) {
-      put(stored, base);
-      return;
-    }
-    for (int64_t i = 0; i < b->lanes; ++i) {
-      auto lane = [&] {
-        put(mlir::vector::ExtractOp::create(*b, stored, i), b->Add(base, i * stride));
-      };
-      if (!mask)
-        lane();
-      else
-        b->If(mlir::vector::ExtractOp::create(*b, mask, i), lane);
-    }
-    return;
-  }
-  if (stride == 0) {
-    b->Store(stored, target.flat, base);
-  } else if (stride == 1) {
-    if (mask)
-      b->StoreMasked(stored, target.flat, base, mask);
-    else
-      b->StoreVector(stored, target.flat, base);
-  } else {
-    Value all = mask ? mask : b->IntConstant(b->Vector(b->lanes, b->Int(1)), -1);
-    Value lanes = b->Mul(b->LaneIndices(b->getIndexType()), stride);
-    mlir::vector::ScatterOp::create(*b, mlir::Type(), target.flat, mlir::ValueRange{base}, lanes,
-                                    all, stored);
-  }
+  Value stored = ToStorage(*b, element);
+  if (!address.IsScalar()) stored = b->Broadcast(stored);
+  target.Store(*b, stored, address, mask);
 }
 
 // ------------------------------------------------------------------ ops that look at coordinates
@@ -431,14 +344,13 @@ void ElementEvaluator::Write(Value element, const Memory& target, const Coordina
 absl::StatusOr<Value> ElementEvaluator::Iota(IotaOp op, ArrayRef<Coordinate> at) {
   Value index = CoordinateValue(at[op.getDim()]);
   if (!b) return index;
-  mlir::Type element = ElementOf(op.getY());
+  Type element = ElementOf(op.getY());
   if (!mlir::isa<mlir::FloatType>(element)) return b->FromIndex(index, element);
-  Value integer = b->FromIndex(index, b->Int(64));
-  mlir::Type f = element.isF64() ? element : b->F32();
-  Value number = arith::SIToFPOp::create(*b, codegen::WithElement(integer.getType(), f), integer);
+  Value integer = b->FromIndex(index, b->Int(32));
+  Type f = element.isF64() ? element : b->F32();
+  Value number = arith::SIToFPOp::create(*b, WithElement(integer.getType(), f), integer);
   if (f == element) return number;
-  return Value(
-      arith::TruncFOp::create(*b, codegen::WithElement(number.getType(), element), number));
+  return Value(arith::TruncFOp::create(*b, WithElement(number.getType(), element), number));
 }
 
 absl::StatusOr<Value> ElementEvaluator::Uniform(RandomUniformOp op, ArrayRef<Coordinate> at) {
@@ -454,26 +366,24 @@ absl::StatusOr<Value> ElementEvaluator::Uniform(RandomUniformOp op, ArrayRef<Coo
     if (bits < 32) word = arith::ExtSIOp::create(*b, b->Int(32), word);
     words[i] = word;
   }
-  Value index = CoordinateValue(codegen::LinearSum(at, strides, loops));
+  Value index = CoordinateValue(LinearSum(at, strides, loops));
   cost += 12;
   if (!b) return index;
   for (auto [coordinate, stride] : llvm::zip_equal(at, strides)) {
     if (!coordinate.dynamic) continue;
     Value term = b->Mul(coordinate.value, stride);
-    if (codegen::IsVector(term)) index = b->Broadcast(index);
-    if (codegen::IsVector(index)) term = b->Broadcast(term);
+    if (IsVector(term)) index = b->Broadcast(index);
+    if (IsVector(index)) term = b->Broadcast(term);
     index = b->Add(index, term);
   }
-  const int64_t example = shape.empty() ? 1 : strides[0];
-  Value first = b->Mul(arith::ExtUIOp::create(*b, b->Int(64), words[3]), example);
-  index = b->FromIndex(index, b->Int(64));
-  if (codegen::IsVector(index)) first = b->Broadcast(first);
-  Value uniform =
-      codegen::UniformAt(*b, b->Add(index, first),
-                         {words[0], words[1], words[2],
-                          b->IntConstant(b->Int(32), static_cast<int64_t>(op.getOpId()))});
-  mlir::Type element = ElementOf(op.getY());
-  mlir::Type type = codegen::WithElement(uniform.getType(), element);
+  // Counted from the first example of all.
+  const WideIndex first = MultiplyWide(*b, words[3], shape.empty() ? 1 : strides[0]);
+  const WideIndex element_index = AddWide(*b, first, b->FromIndex(index, b->Int(32)));
+  Value uniform = UniformAt(*b, element_index.low, element_index.high,
+                            {words[0], words[1], words[2],
+                             b->IntConstant(b->Int(32), static_cast<int64_t>(op.getOpId()))});
+  Type element = ElementOf(op.getY());
+  Type type = WithElement(uniform.getType(), element);
   if (element.isF64()) return Value(arith::ExtFOp::create(*b, type, uniform));
   if (!element.isF32()) return Value(arith::TruncFOp::create(*b, type, uniform));
   return uniform;
@@ -493,8 +403,8 @@ absl::StatusOr<Value> ElementEvaluator::Padded(PadOp op, ArrayRef<Coordinate> at
       Value q = b->Div(shifted, stride);
       Value in = b->And(b->Compare(IP::sge, shifted, zero), b->Compare(IP::sle, q, last));
       if (stride > 1) in = b->And(in, b->Compare(IP::eq, b->Mul(q, stride), shifted));
-      if (inside && codegen::IsVector(in)) inside = b->Broadcast(inside);
-      if (inside && codegen::IsVector(inside)) in = b->Broadcast(in);
+      if (inside && IsVector(in)) inside = b->Broadcast(inside);
+      if (inside && IsVector(inside)) in = b->Broadcast(in);
       inside = inside ? b->And(inside, in) : in;
       y = b->Min(b->Max(q, zero), last);
     }
@@ -502,7 +412,7 @@ absl::StatusOr<Value> ElementEvaluator::Padded(PadOp op, ArrayRef<Coordinate> at
   }
   TRAMA_ASSIGN_OR_RETURN(Value x, Evaluate(op.getX(), x_at));
   if (!b || split || !inside) return x;
-  if (codegen::IsVector(inside)) x = b->Broadcast(x);
+  if (IsVector(inside)) x = b->Broadcast(x);
   return b->Select(inside, x, b->Constant(x.getType(), 0));
 }
 
@@ -533,8 +443,7 @@ absl::StatusOr<Value> ElementEvaluator::Concatenated(ConcatOp op, ArrayRef<Coord
       result = x;
       continue;
     }
-    const bool vector =
-        codegen::IsVector(x) || codegen::IsVector(result) || codegen::IsVector(inside);
+    const bool vector = IsVector(x) || IsVector(result) || IsVector(inside);
     if (vector) {
       x = b->Broadcast(x);
       result = b->Broadcast(result);
@@ -559,8 +468,8 @@ absl::StatusOr<Value> ElementEvaluator::Indexed(Value x, Value index, ArrayRef<C
   x_at[dim] = Dynamic(i, index_at);
   TRAMA_ASSIGN_OR_RETURN(Value value, Evaluate(x, x_at));
   if (!b || split) return value;
-  if (codegen::IsVector(inside)) value = b->Broadcast(value);
+  if (IsVector(inside)) value = b->Broadcast(value);
   return b->Select(inside, value, b->Constant(value.getType(), 0));
 }
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

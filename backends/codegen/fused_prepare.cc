@@ -1,28 +1,18 @@
-#include "backends/cpu/fused_prepare.h"
+#include "backends/codegen/fused_prepare.h"
 
 #include "backends/codegen/coordinates.h"
 #include "backends/codegen/pointwise.h"
 #include "ir/dialect.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 namespace {
-using codegen::ShapeOf;
-using llvm::ArrayRef;
-using llvm::SmallVector;
 using mlir::Operation;
 using mlir::RankedTensorType;
-using mlir::Value;
-
-// Reductions of fewer elements than this stay in one piece.
-constexpr int64_t kLargeReduction = 65536;
-constexpr int64_t kFewTasks = 4;
-// Elements of a chunk and, where columns are summed, rows of one.
-constexpr int64_t kChunkElements = 16384;
 
 bool DecomposeOne(mlir::Block& block) {
   for (Operation& op : block.without_terminator()) {
     auto composite = mlir::dyn_cast<DecomposeInterface>(&op);
-    if (!composite || codegen::HasPointwiseLowering(&op)) continue;
+    if (!composite || HasPointwiseLowering(&op)) continue;
     mlir::OpBuilder b(&op);
     SmallVector<Value> values = composite.decompose(b);
     if (values.size() != op.getNumResults()) continue;
@@ -96,12 +86,12 @@ int64_t DivisorUpTo(int64_t n, int64_t limit) {
   return best;
 }
 
-bool SplitLarge(Operation* op) {
+bool SplitLarge(Operation* op, const ReductionSplit& split) {
   const auto [outer, reduced, inner] = SizesOf(op);
-  if (outer * reduced * inner < kLargeReduction) return false;
-  const int64_t tasks = inner == 1 ? outer : outer * ((inner + 127) / 128);
-  if (tasks >= kFewTasks) return false;
-  const int64_t chunk = DivisorUpTo(reduced, std::max<int64_t>(kChunkElements / inner, 32));
+  if (outer * reduced * inner < split.least_elements) return false;
+  const int64_t tasks = inner == 1 ? outer : outer * ((inner + split.columns - 1) / split.columns);
+  if (tasks >= split.enough_tasks) return false;
+  const int64_t chunk = DivisorUpTo(reduced, std::max<int64_t>(split.chunk_elements / inner, 32));
   const int64_t least = inner == 1 ? 1024 : 16;
   if (chunk < least || reduced / chunk < 2) return false;
   mlir::OpBuilder b(op);
@@ -134,7 +124,8 @@ ReductionSizes SizesOf(Operation* op) {
   return sizes;
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> PrepareFusedBody(mlir::func::FuncOp body) {
+mlir::OwningOpRef<mlir::ModuleOp> PrepareFusedBody(mlir::func::FuncOp body,
+                                                   const ReductionSplit& split) {
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(body.getLoc());
   auto copy = mlir::cast<mlir::func::FuncOp>(body->clone());
   module->push_back(copy);
@@ -145,10 +136,10 @@ mlir::OwningOpRef<mlir::ModuleOp> PrepareFusedBody(mlir::func::FuncOp body) {
     changed = false;
     for (Operation& op : block.without_terminator()) {
       if (!IsReduction(&op) || mlir::isa<ArgmaxOp>(&op)) continue;
-      if ((changed = SplitApart(&op) || SplitLarge(&op))) break;
+      if ((changed = SplitApart(&op) || SplitLarge(&op, split))) break;
     }
   }
   return module;
 }
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

@@ -7,19 +7,13 @@
 #include <set>
 #include <string>
 
-#include "backends/cpu/fused_plan.h"
+#include "backends/codegen/element_memory.h"
+#include "backends/codegen/fused_plan.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 
 // How deep in a phase's loops something is known: before the task loop, in a task, in the body.
 enum Level { kFunction = 0, kTask = 1, kBody = 2 };
-
-// Where a tensor's elements lie.
-struct Memory {
-  Value flat;          // memref<Nxelement>
-  Value pointer;       // instead: an llvm.ptr, for the workspace's elements that are not f32
-  mlir::Type storage;  // the element as stored
-};
 
 // With `b` it emits; without, it only looks at what there is to do (what PlanFused needs).
 class ElementEvaluator {
@@ -29,28 +23,29 @@ class ElementEvaluator {
   // Null values while only looking.
   absl::StatusOr<Value> Evaluate(Value tensor, ArrayRef<Coordinate> at);
   // Writes a value as Evaluate gave it; a scalar fills the lanes.
-  void Write(Value element, const Memory& memory, const Coordinate& flat_index);
+  void Write(Value element, const ElementMemory& memory, const Coordinate& flat_index);
   // The coordinates in `shape` of a row-major index into it.
   absl::StatusOr<Coordinates> Unflatten(const Coordinate& flat, ArrayRef<int64_t> shape);
 
   // ---- what looking found
-  std::optional<codegen::Split> split;  // do this and look again
-  bool conflict = false;  // the phase is of other rows, or its loops do not fit the shape
+  std::optional<Split> split;  // do this and look again
+  bool conflict = false;       // the phase is of other rows, or its loops do not fit the shape
   double cost = 0;
   std::vector<Coordinate> forms;  // everything that is computed from loops
   std::set<void*> expensive;      // values at the element itself, worth keeping
 
   // ---- for emitting
-  codegen::Builder* b = nullptr;
+  Builder* b = nullptr;
   SmallVector<Value> variables;  // one a merged loop
   int vector_loop = -1;          // of merged
   Value mask;                    // null: all lanes
   int level = kFunction;
   mlir::Operation* anchors[2] = {nullptr, nullptr};  // what to emit before for a lower level
   llvm::DenseMap<Value, Value> registers;            // reductions' results of this phase
-  std::function<Memory(Value)> memory;               // of arguments, constants, homes
+  // Of arguments, constants, homes.
+  std::function<const ElementMemory*(Value)> memory;
   struct Stash {
-    Value memref;
+    const ElementMemory* memory = nullptr;
     bool written = false;  // by the pass being emitted
     bool filled = false;   // by one before it
   };
@@ -59,10 +54,6 @@ class ElementEvaluator {
   Value IndexValue(const Coordinate& form, bool lanes);
 
  private:
-  struct Address {
-    Value base, lanes;  // index; vector of index or null
-    int64_t stride = 0;
-  };
   absl::StatusOr<Value> EvaluateOp(mlir::Operation* op, Value tensor, ArrayRef<Coordinate> at);
   absl::StatusOr<Value> Leaf(Value tensor, ArrayRef<Coordinate> at);
   absl::StatusOr<Value> Reshaped(ReshapeOp op, ArrayRef<Coordinate> at);
@@ -74,7 +65,8 @@ class ElementEvaluator {
   absl::StatusOr<Value> Uniform(RandomUniformOp op, ArrayRef<Coordinate> at);
   Value Stashed(Value tensor, bool store, Value element);
   Address AddressOf(ArrayRef<Coordinate> at, ArrayRef<int64_t> shape);
-  Value Load(const Memory& memory, const Address& address, mlir::Type element);
+  // Where a linear form leads.
+  Address AddressOf(const Coordinate& flat);
   // A coordinate's value, as vector where it differs by lane.
   Value CoordinateValue(const Coordinate& coordinate);
   Coordinate Dynamic(Value value, ArrayRef<Coordinate> from) const;
@@ -92,4 +84,4 @@ class ElementEvaluator {
   llvm::DenseMap<Value, bool> in_register_;
 };
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

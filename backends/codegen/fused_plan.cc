@@ -1,12 +1,11 @@
-#include "backends/cpu/fused_plan.h"
+#include "backends/codegen/fused_plan.h"
 
 #include "absl/strings/str_cat.h"
-#include "backends/cpu/element_evaluator.h"
+#include "backends/codegen/element_evaluator.h"
 #include "base/status_macros.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 namespace {
-using codegen::ShapeOf;
 using mlir::Operation;
 
 int64_t Product(ArrayRef<int64_t> sizes) {
@@ -107,10 +106,10 @@ class Planner {
     return fits ? absl::OkStatus() : absl::InternalError("fused: a reduction fits no phase");
   }
 
-  absl::Status PlaceStore(const Store& store) {
+  absl::Status PlaceStore(const FusedStore& store) {
     // A concat writes each operand where it goes.
     if (auto concat = store.value.getDefiningOp<ConcatOp>()) {
-      Store part = store;
+      FusedStore part = store;
       for (Value operand : concat.getXs()) {
         part.value = operand;
         TRAMA_RETURN_IF_ERROR(PlaceStore(part));
@@ -200,18 +199,21 @@ class Planner {
       }
       return absl::OkStatus();
     };
+    // One that goes into a part of a result is written by its coordinates.
+    auto evaluate_store = [&](const FusedStore& store, const Coordinate& flat) -> absl::Status {
+      TRAMA_RETURN_IF_ERROR(evaluate(store.value, flat));
+      if (look.split || ShapeOf(store.value) == ArrayRef(store.target_shape))
+        return absl::OkStatus();
+      TRAMA_ASSIGN_OR_RETURN(Coordinates at, look.Unflatten(flat, ShapeOf(store.value)));
+      llvm::append_range(look.forms, at);
+      return absl::OkStatus();
+    };
     for (Operation* op : phase.reductions)
       TRAMA_RETURN_IF_ERROR(evaluate(op->getOperand(0), phase.FlatIndex()));
-    for (const Store& store : phase.stores) {
-      TRAMA_RETURN_IF_ERROR(evaluate(store.value, phase.FlatIndex()));
-      if (look.split) return absl::OkStatus();
-      TRAMA_ASSIGN_OR_RETURN(Coordinates at,
-                             look.Unflatten(phase.FlatIndex(), ShapeOf(store.value)));
-      for (const Coordinate& coordinate : at)
-        if (ShapeOf(store.value) != ArrayRef(store.target_shape)) look.forms.push_back(coordinate);
-    }
-    for (const Store& store : phase.row_stores)
-      TRAMA_RETURN_IF_ERROR(evaluate(store.value, phase.RowIndex()));
+    for (const FusedStore& store : phase.stores)
+      TRAMA_RETURN_IF_ERROR(evaluate_store(store, phase.FlatIndex()));
+    for (const FusedStore& store : phase.row_stores)
+      TRAMA_RETURN_IF_ERROR(evaluate_store(store, phase.RowIndex()));
     // Long rows do not fit in the cache anyway.
     if (phase.sizes.reduced > 32768) phase.stashes.clear();
     look.forms.push_back(phase.ReducedIndex());
@@ -249,8 +251,8 @@ class Planner {
     };
     for (auto [i, phase] : llvm::enumerate(plan_.phases)) {
       for (Operation* op : phase.reductions) need(op->getOperand(0), i);
-      for (const Store& store : phase.stores) need(store.value, i);
-      for (const Store& store : phase.row_stores) need(store.value, i);
+      for (const FusedStore& store : phase.stores) need(store.value, i);
+      for (const FusedStore& store : phase.row_stores) need(store.value, i);
     }
     for (auto& phase : plan_.phases) {
       for (Operation* op : phase.reductions) {
@@ -300,4 +302,4 @@ SmallVector<int64_t> FusedPhase::Merge(const Coordinate& form) const {
 
 absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body) { return Planner(body).Run(); }
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace trama::cpu {
+namespace trama::codegen {
 
 class ObjectCache {
  public:
@@ -30,4 +30,4 @@ class ObjectCache {
 // SHA-256 as 64 hexadecimal digits.
 std::string Sha256Hex(std::string_view bytes);
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen

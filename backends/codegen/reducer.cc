@@ -1,15 +1,11 @@
-#include "backends/cpu/reducers.h"
+#include "backends/codegen/reducer.h"
 
 #include <cmath>
 
 #include "ir/dialect.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 namespace arith = mlir::arith;
-using codegen::Builder;
-using llvm::SmallVector;
-using mlir::Value;
-using mlir::ValueRange;
 
 Reducer::Reducer(mlir::Operation* op)
     : op_(op), element_(getElementTypeOrSelf(op->getOperand(0))), accumulator_(element_) {
@@ -19,8 +15,9 @@ Reducer::Reducer(mlir::Operation* op)
 
 bool Reducer::wants_index() const { return mlir::isa<ArgmaxOp>(op_); }
 
-SmallVector<Value> Reducer::Identity(Builder& b) const {
-  const mlir::VectorType type = b.Vector(b.lanes, accumulator_);
+SmallVector<Value> Reducer::Identity(Builder& b, bool vector) const {
+  auto of = [&](Type element) { return vector ? b.Vector(b.lanes, element) : element; };
+  const Type type = of(accumulator_);
   if (mlir::isa<SumOp>(op_)) return {b.Constant(type, 0)};
   Value least;
   if (mlir::isa<mlir::FloatType>(accumulator_))
@@ -29,15 +26,14 @@ SmallVector<Value> Reducer::Identity(Builder& b) const {
     least = b.IntConstant(
         type, static_cast<int64_t>(~uint64_t{0} << (accumulator_.getIntOrFloatBitWidth() - 1)));
   if (!wants_index()) return {least};
-  return {least, b.IntConstant(b.Vector(b.lanes, b.Int(32)), 0)};
+  return {least, b.IntConstant(of(b.Int(32)), 0)};
 }
 
 SmallVector<Value> Reducer::Step(Builder& b, ValueRange carried, Value elements, Value indices,
                                  Value mask) const {
-  elements = b.Broadcast(elements);
+  if (IsVector(carried[0])) elements = b.Broadcast(elements);
   if (element_ != accumulator_)
-    elements =
-        arith::ExtFOp::create(b, codegen::WithElement(elements.getType(), accumulator_), elements);
+    elements = arith::ExtFOp::create(b, WithElement(elements.getType(), accumulator_), elements);
   SmallVector<Value> next;
   if (mlir::isa<SumOp>(op_)) {
     next = {b.Add(carried[0], elements)};
@@ -63,31 +59,38 @@ SmallVector<Value> Reducer::Join(Builder& b, ValueRange first, ValueRange second
   return {b.Select(better, second[0], first[0]), b.Select(better, second[1], first[1])};
 }
 
-Value Reducer::ToResult(Builder& b, Value value) const {
-  const mlir::Type result = getElementTypeOrSelf(op_->getResult(0));
-  const mlir::Type type = codegen::WithElement(value.getType(), result);
-  if (type == value.getType()) return value;
-  if (wants_index()) return b.FromIndex(b.ToIndex(value), result);
-  return arith::TruncFOp::create(b, type, value);
-}
-
-Value Reducer::ByLane(Builder& b, ValueRange carried) const {
-  return ToResult(b, carried[wants_index() ? 1 : 0]);
-}
-
-Value Reducer::Total(Builder& b, ValueRange carried) const {
-  if (mlir::isa<SumOp>(op_)) return ToResult(b, b.ReduceAdd(carried[0]));
+SmallVector<Value> Reducer::FoldLanes(Builder& b, ValueRange carried) const {
+  if (!IsVector(carried[0])) return SmallVector<Value>(carried);
+  if (b.lanes <= 4) {
+    // Few enough to go pair by pair.
+    std::vector<SmallVector<Value>> lanes(b.lanes);
+    for (auto [i, lane] : llvm::enumerate(lanes))
+      for (Value value : carried)
+        lane.push_back(mlir::vector::ExtractOp::create(b, value, static_cast<int64_t>(i)));
+    for (size_t half = lanes.size() / 2; half; half /= 2)
+      for (size_t i = 0; i < half; ++i) lanes[i] = Join(b, lanes[i], lanes[i + half]);
+    return lanes[0];
+  }
+  if (mlir::isa<SumOp>(op_)) return {b.ReduceAdd(carried[0])};
   Value largest = b.ReduceMax(carried[0]);
-  if (!wants_index()) return ToResult(b, largest);
+  if (!wants_index()) return {largest};
   Value spread = b.Broadcast(largest);
   Value is_largest = mlir::isa<mlir::FloatType>(accumulator_)
                          ? b.Compare(arith::CmpFPredicate::OEQ, carried[0], spread)
                          : b.Compare(arith::CmpIPredicate::eq, carried[0], spread);
   Value candidates =
       b.Select(is_largest, carried[1], b.IntConstant(carried[1].getType(), INT32_MAX));
-  Value lowest =
-      mlir::vector::ReductionOp::create(b, mlir::vector::CombiningKind::MINSI, candidates);
-  return ToResult(b, lowest);
+  return {largest,
+          mlir::vector::ReductionOp::create(b, mlir::vector::CombiningKind::MINSI, candidates)};
 }
 
-}  // namespace trama::cpu
+Value Reducer::Result(Builder& b, ValueRange carried) const {
+  Value value = carried[wants_index() ? 1 : 0];
+  const Type result = getElementTypeOrSelf(op_->getResult(0));
+  const Type type = WithElement(value.getType(), result);
+  if (type == value.getType()) return value;
+  if (wants_index()) return b.FromIndex(b.ToIndex(value), result);
+  return arith::TruncFOp::create(b, type, value);
+}
+
+}  // namespace trama::codegen

@@ -1,4 +1,4 @@
-#include "backends/cpu/object_cache.h"
+#include "backends/codegen/object_cache.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/SHA256.h"
 
-namespace trama::cpu {
+namespace trama::codegen {
 namespace {
 constexpr std::string_view kMagic = "trama object 1\n";
 constexpr size_t kDigest = 64;
@@ -68,4 +68,4 @@ void ObjectCache::Store(std::string_view key, std::string_view content) const {
   if (error) std::filesystem::remove(aside, error);
 }
 
-}  // namespace trama::cpu
+}  // namespace trama::codegen
