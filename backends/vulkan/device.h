@@ -19,6 +19,7 @@ struct DeviceOptions {
   int index = 0;                       // in the order of ListDevices
   bool validation = false;             // under VK_LAYER_KHRONOS_validation
   std::optional<bool> device_address;  // the kernels' ABI; absent: addresses where there are any
+  std::optional<bool> is_cpu;          // what kernels are made for; absent: what the device is
   std::string loader = "libvulkan.so.1";
   // How long a submission may make no progress before it is given up.
   double timeout_seconds = 600;

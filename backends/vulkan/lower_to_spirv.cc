@@ -223,6 +223,12 @@ LogicalResult Finish(spirv::ModuleOp module, spirv::TargetEnvAttr environment) {
   passes.addPass(spirv::createSPIRVUpdateVCEPass());
   if (failed(passes.run(module))) return failure();
   mlir::Builder b(module.getContext());
+  // Every operation is rounded as it stands: neither fused with another nor reordered, which the
+  // rounding to integers by adding a large number would not survive.
+  module.walk([&](mlir::Operation* op) {
+    if (mlir::isa<spirv::FAddOp, spirv::FSubOp, spirv::FMulOp, spirv::FDivOp, spirv::FNegateOp>(op))
+      op->setAttr("no_contraction", b.getUnitAttr());
+  });
   // A result may lie on an operand, and two arguments may be one buffer; without the decoration
   // drivers may assume the contrary.
   for (auto variable : module.getOps<spirv::GlobalVariableOp>())

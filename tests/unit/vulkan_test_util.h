@@ -28,11 +28,14 @@ struct TestDevice {
   std::unique_ptr<Memory> memory;
   std::unique_ptr<ShaderCache> shaders;
 
-  static absl::StatusOr<std::unique_ptr<TestDevice>> Open(Abi abi, bool staging = false) {
+  // as_gpu: with the kernels that a graphics processor gets.
+  static absl::StatusOr<std::unique_ptr<TestDevice>> Open(Abi abi, bool staging = false,
+                                                          bool as_gpu = false) {
     auto test = std::make_unique<TestDevice>();
     DeviceOptions options;
     options.validation = true;
     options.device_address = abi == Abi::kAddress;
+    if (as_gpu) options.is_cpu = false;
     TRAMA_ASSIGN_OR_RETURN(test->device, Device::Open(options));
     test->memory = std::make_unique<Memory>(*test->device, staging);
     test->shaders = std::make_unique<ShaderCache>(*test->memory, /*directory=*/"", /*threads=*/2);
@@ -41,15 +44,15 @@ struct TestDevice {
 
   // One an ABI for the whole process, until the end of its tests: opening takes a tenth of a
   // second.
-  static absl::StatusOr<TestDevice*> Get(Abi abi) {
-    std::unique_ptr<TestDevice>& device = shared[abi == Abi::kAddress];
+  static absl::StatusOr<TestDevice*> Get(Abi abi, bool as_gpu = false) {
+    std::unique_ptr<TestDevice>& device = shared[2 * as_gpu + (abi == Abi::kAddress)];
     if (!device) {
-      TRAMA_ASSIGN_OR_RETURN(device, Open(abi));
+      TRAMA_ASSIGN_OR_RETURN(device, Open(abi, /*staging=*/false, as_gpu));
     }
     return device.get();
   }
 
-  inline static std::unique_ptr<TestDevice> shared[2];
+  inline static std::unique_ptr<TestDevice> shared[4];
 };
 
 // Closes them before the layer's and the driver's own destructors run, and counts what the layer
@@ -68,13 +71,14 @@ class VulkanKernel {
   // Without the cache on disk.
   static absl::StatusOr<std::unique_ptr<VulkanKernel>> Compile(const std::string& kind,
                                                                const std::string& text,
-                                                               Abi abi = Abi::kAddress) {
+                                                               Abi abi = Abi::kAddress,
+                                                               bool as_gpu = false) {
     auto kernel = std::make_unique<VulkanKernel>();
     kernel->text_ = text;
     kernel->context_ = NewContext();
     TRAMA_ASSIGN_OR_RETURN(kernel->module_, codegen::ParseBody(*kernel->context_, text));
     kernel->body_ = *kernel->module_->getOps<mlir::func::FuncOp>().begin();
-    TRAMA_ASSIGN_OR_RETURN(kernel->device_, TestDevice::Get(abi));
+    TRAMA_ASSIGN_OR_RETURN(kernel->device_, TestDevice::Get(abi, as_gpu));
     LoadStatistics statistics;
     TRAMA_ASSIGN_OR_RETURN(
         auto loaded, kernel->device_->shaders->Load({{kind, &kernel->text_, ""}}, &statistics));

@@ -1,0 +1,75 @@
+// The fixture of the tests of kernels with emitters of their own: each body runs with the code for
+// the device that is here and with that for a graphics processor, against the reference
+// interpreter.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/unit/vulkan_test_util.h"
+
+namespace trama::vulkan {
+
+struct TestedMachine {
+  Abi abi;
+  bool as_gpu;
+};
+
+class AnchorTest : public testing::TestWithParam<TestedMachine> {
+ protected:
+  using Prepare = std::function<void(std::vector<HostTensor>&)>;
+
+  // tolerance: of the largest magnitude in a result, at least 1. prepare: changes the random
+  // inputs, which are floats in [-1, 1), integers in [0, limit) and bools of which three in four
+  // are true.
+  void Check(const std::string& text, double tolerance = 2e-6, const Prepare& prepare = nullptr,
+             int64_t limit = 2) {
+    SCOPED_TRACE(text);
+    const std::string mark = "trama.kind = \"";
+    const size_t begin = text.find(mark) + mark.size();
+    const std::string kind = text.substr(begin, text.find('"', begin) - begin);
+    ASSERT_NE(FindEmitter(kind), nullptr) << kind;
+    auto kernel = VulkanKernel::Compile(kind, text, GetParam().abi, GetParam().as_gpu);
+    ASSERT_OK(kernel);
+    std::mt19937 random(7);
+    std::vector<HostTensor> inputs = (*kernel)->RandomInputs(7, -1, 1);
+    for (HostTensor& input : inputs) {
+      for (int64_t i = 0; i < input.num_elements() && !IsFloat(input.dtype); ++i)
+        input.set(i, input.dtype == DType::kBool ? random() % 4 != 0 : random() % limit);
+    }
+    if (prepare) prepare(inputs);
+    auto want = reference::Evaluate((*kernel)->body(), inputs);
+    ASSERT_OK(want);
+    const auto got = (*kernel)->Run(inputs);
+    ASSERT_OK(got);
+    for (size_t r = 0; r < want->size(); ++r) {
+      double largest = 1;
+      for (int64_t i = 0; i < (*want)[r].num_elements(); ++i)
+        if (std::isfinite((*want)[r].at(i)))
+          largest = std::max(largest, std::abs((*want)[r].at(i)));
+      for (int64_t i = 0; i < (*want)[r].num_elements(); ++i) {
+        const double w = (*want)[r].at(i), g = (*got)[r].at(i);
+        ASSERT_TRUE(w == g || std::abs(w - g) <= tolerance * largest)
+            << "result " << r << " element " << i << ": " << g << ", not " << w;
+      }
+    }
+    const auto again = (*kernel)->Run(inputs);
+    ASSERT_OK(again);
+    for (size_t r = 0; r < want->size(); ++r)
+      ASSERT_TRUE((*again)[r].bytes == (*got)[r].bytes) << "result " << r << " is not determined";
+  }
+};
+
+inline auto TestedMachines() {
+  return testing::Values(TestedMachine{Abi::kAddress, false},
+                         TestedMachine{Abi::kDescriptors, true});
+}
+inline std::string MachineName(const testing::TestParamInfo<TestedMachine>& info) {
+  return std::string(info.param.as_gpu ? "gpu_" : "here_") + Name(info.param.abi);
+}
+
+}  // namespace trama::vulkan
