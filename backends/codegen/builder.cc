@@ -190,12 +190,13 @@ Value Builder::Gather(Value memref, ValueRange at, Value indices, Value mask) {
 }
 
 Value Builder::View(Value memref, ArrayRef<int64_t> shape, int64_t offset) {
-  Type element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
+  auto source = mlir::cast<mlir::MemRefType>(memref.getType());
   SmallVector<int64_t> strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
-  auto layout = mlir::StridedLayoutAttr::get(getContext(), offset, strides);
-  auto type = offset ? mlir::MemRefType::get(shape, element, layout)
-                     : mlir::MemRefType::get(shape, element);
+  mlir::MemRefLayoutAttrInterface layout;
+  if (offset) layout = mlir::StridedLayoutAttr::get(getContext(), offset, strides);
+  auto type =
+      mlir::MemRefType::get(shape, source.getElementType(), layout, source.getMemorySpace());
   return memref::ReinterpretCastOp::create(*this, type, memref, offset, shape, strides);
 }
 

@@ -1,6 +1,7 @@
 #include "backends/vulkan/lower_to_spirv.h"
 
 #include "absl/strings/str_cat.h"
+#include "backends/vulkan/rewrite_kernel.h"
 #include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
 #include "mlir/Conversion/GPUToSPIRV/GPUToSPIRV.h"
 #include "mlir/Conversion/IndexToSPIRV/IndexToSPIRV.h"
@@ -9,7 +10,6 @@
 #include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
 #include "mlir/Conversion/UBToSPIRV/UBToSPIRV.h"
 #include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
@@ -39,6 +39,7 @@ using mlir::Value;
 using mlir::VectorType;
 
 constexpr spirv::StorageClass kAddress = spirv::StorageClass::PhysicalStorageBuffer;
+constexpr uint32_t kAddressBytes = 8;
 
 mlir::Attribute Space(MLIRContext* context, spirv::StorageClass space) {
   return spirv::StorageClassAttr::get(context, space);
@@ -77,41 +78,44 @@ spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& targe
   return spirv::TargetEnvAttr::get(triple, limits, spirv::ClientAPI::Vulkan);
 }
 
-// gpu.func -> spirv.func without arguments, which are loaded from one block of push constants. The
-// block's members are pointers, so that no 64-bit integers are needed.
-struct PushConstantKernel : mlir::OpConversionPattern<gpu::GPUFuncOp> {
-  using OpConversionPattern::OpConversionPattern;
+// gpu.func -> spirv.func without arguments. Their addresses are loaded from the block of push
+// constants, or from a table whose address is there. The blocks' members are pointers, so that no
+// 64-bit integers are needed.
+class PushConstantKernel : public mlir::OpConversionPattern<gpu::GPUFuncOp> {
+ public:
+  PushConstantKernel(const mlir::TypeConverter& types, MLIRContext* context, bool address_table)
+      : OpConversionPattern(types, context, /*benefit=*/10), address_table_(address_table) {}
 
   LogicalResult matchAndRewrite(gpu::GPUFuncOp function, OpAdaptor,
                                 mlir::ConversionPatternRewriter& b) const override {
     mlir::Location loc = function.getLoc();
-    SmallVector<Type> members;
-    SmallVector<spirv::StructType::OffsetInfo> offsets;
+    SmallVector<Type> pointers;
     for (Type type : function.getArgumentTypes()) {
-      Type converted = getTypeConverter()->convertType(type);
-      if (!converted) return b.notifyMatchFailure(function, "a buffer's type");
-      offsets.push_back(8 * members.size());
-      members.push_back(converted);
+      pointers.push_back(getTypeConverter()->convertType(type));
+      if (!pointers.back()) return b.notifyMatchFailure(function, "a buffer's type");
     }
     auto lowered = spirv::FuncOp::create(b, loc, function.getName(), b.getFunctionType({}, {}));
     lowered->setAttr(spirv::getEntryPointABIAttrName(),
                      function->getAttr(spirv::getEntryPointABIAttrName()));
     mlir::Block* entry = lowered.addEntryBlock();
-    mlir::TypeConverter::SignatureConversion signature(members.size());
-    if (!members.empty()) {
-      SmallVector<spirv::StructType::StructDecorationInfo> decorations;
-      decorations.emplace_back(spirv::Decoration::Block, b.getUnitAttr());
-      auto block = spirv::StructType::get(members, offsets, /*memberDecorations=*/{}, decorations);
-      auto pointer = spirv::PointerType::get(block, spirv::StorageClass::PushConstant);
+    mlir::TypeConverter::SignatureConversion signature(pointers.size());
+    if (!pointers.empty()) {
+      Type block = Block(b, pointers);
+      if (address_table_) block = Block(b, spirv::PointerType::get(block, kAddress));
       b.setInsertionPoint(lowered);
-      auto variable = spirv::GlobalVariableOp::create(b, loc, pointer, "buffers",
-                                                      /*initializer=*/nullptr);
+      auto variable = spirv::GlobalVariableOp::create(
+          b, loc, spirv::PointerType::get(block, spirv::StorageClass::PushConstant), "buffers",
+          /*initializer=*/nullptr);
       b.setInsertionPointToStart(entry);
       Value base = spirv::AddressOfOp::create(b, loc, variable);
-      for (size_t i = 0; i < members.size(); ++i) {
-        Value at = spirv::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(i));
-        Value member = spirv::AccessChainOp::create(b, loc, base, at);
-        signature.remapInput(i, Value(spirv::LoadOp::create(b, loc, member)));
+      if (address_table_) base = spirv::LoadOp::create(b, loc, Member(b, loc, base, 0));
+      for (size_t i = 0; i < pointers.size(); ++i) {
+        Value member = Member(b, loc, base, i);
+        auto access = spirv::MemoryAccessAttr::get(b.getContext(), spirv::MemoryAccess::Aligned);
+        auto alignment = b.getI32IntegerAttr(kAddressBytes);
+        Value pointer = address_table_ ? spirv::LoadOp::create(b, loc, member, access, alignment)
+                                       : spirv::LoadOp::create(b, loc, member);
+        signature.remapInput(i, pointer);
       }
     }
     mlir::Block* body = &function.getBody().front();
@@ -121,6 +125,21 @@ struct PushConstantKernel : mlir::OpConversionPattern<gpu::GPUFuncOp> {
     b.eraseOp(function);
     return success();
   }
+
+ private:
+  static Type Block(mlir::Builder& b, llvm::ArrayRef<Type> pointers) {
+    SmallVector<spirv::StructType::OffsetInfo> offsets;
+    for (size_t i = 0; i < pointers.size(); ++i) offsets.push_back(kAddressBytes * i);
+    SmallVector<spirv::StructType::StructDecorationInfo> decorations;
+    decorations.emplace_back(spirv::Decoration::Block, b.getUnitAttr());
+    return spirv::StructType::get(pointers, offsets, /*memberDecorations=*/{}, decorations);
+  }
+  static Value Member(mlir::OpBuilder& b, mlir::Location loc, Value block, size_t i) {
+    Value at = spirv::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(i));
+    return spirv::AccessChainOp::create(b, loc, block, at);
+  }
+
+  bool address_table_;
 };
 
 // Loads and stores of vector elements through an address, whose alignment MLIR's own patterns know
@@ -139,8 +158,7 @@ struct AlignedVectorAccess : mlir::OpConversionPattern<Op> {
         spirv::getElementPtr(*this->template getTypeConverter<mlir::SPIRVTypeConverter>(), type,
                              adaptor.getMemref(), adaptor.getIndices(), op.getLoc(), b);
     auto access = spirv::MemoryAccessAttr::get(b.getContext(), spirv::MemoryAccess::Aligned);
-    auto alignment =
-        b.getI32IntegerAttr(element.getNumElements() * element.getElementTypeBitWidth() / 8);
+    auto alignment = b.getI32IntegerAttr(ElementBytes(element));
     if constexpr (std::is_same_v<Op, memref::LoadOp>)
       b.replaceOpWithNewOp<spirv::LoadOp>(op, pointer, access, alignment);
     else
@@ -149,54 +167,36 @@ struct AlignedVectorAccess : mlir::OpConversionPattern<Op> {
   }
 };
 
-// Vector accesses to buffers of scalars, an element at a time: MLIR's own patterns cast the
-// pointer, which not every driver takes. Emitters ask for buffers of vectors where speed matters.
-struct ScalarizeLoad : mlir::OpRewritePattern<vector::LoadOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(vector::LoadOp op, mlir::PatternRewriter& b) const override {
-    SmallVector<Value> elements, at(op.getIndices());
-    Value last = at.back();
-    for (int64_t i = 0; i < op.getVectorType().getNumElements(); ++i) {
-      Value lane = arith::ConstantIndexOp::create(b, op.getLoc(), i);
-      at.back() = arith::AddIOp::create(b, op.getLoc(), last, lane);
-      elements.push_back(memref::LoadOp::create(b, op.getLoc(), op.getBase(), at));
-    }
-    b.replaceOpWithNewOp<vector::FromElementsOp>(op, op.getVectorType(), elements);
+// Constants of bf16, as the bits that its values are.
+struct BFloat16Constant : mlir::OpConversionPattern<arith::ConstantOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(arith::ConstantOp op, OpAdaptor,
+                                mlir::ConversionPatternRewriter& b) const override {
+    if (!getElementTypeOrSelf(op.getType()).isBF16())
+      return b.notifyMatchFailure(op, "another type");
+    auto bits = [](const llvm::APFloat& value) { return value.bitcastToAPInt(); };
+    mlir::Attribute value;
+    if (auto scalar = mlir::dyn_cast<mlir::FloatAttr>(op.getValue()))
+      value = b.getIntegerAttr(b.getI16Type(), bits(scalar.getValue()));
+    else
+      value = mlir::cast<mlir::DenseFPElementsAttr>(op.getValue()).mapValues(b.getI16Type(), bits);
+    b.replaceOpWithNewOp<spirv::ConstantOp>(op, getTypeConverter()->convertType(op.getType()),
+                                            value);
     return success();
   }
 };
 
-struct ScalarizeStore : mlir::OpRewritePattern<vector::StoreOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(vector::StoreOp op, mlir::PatternRewriter& b) const override {
-    SmallVector<Value> at(op.getIndices());
-    Value last = at.back();
-    for (int64_t i = 0; i < op.getVectorType().getNumElements(); ++i) {
-      Value lane = arith::ConstantIndexOp::create(b, op.getLoc(), i);
-      at.back() = arith::AddIOp::create(b, op.getLoc(), last, lane);
-      Value element = vector::ExtractOp::create(b, op.getLoc(), op.getValueToStore(), i);
-      memref::StoreOp::create(b, op.getLoc(), element, op.getBase(), at);
-    }
-    b.eraseOp(op);
-    return success();
-  }
-};
-
-LogicalResult Prepare(gpu::GPUModuleOp module) {
-  mlir::RewritePatternSet patterns(module.getContext());
-  patterns.add<ScalarizeLoad, ScalarizeStore>(module.getContext());
-  if (failed(applyPatternsGreedily(module, std::move(patterns)))) return failure();
-  mlir::PassManager passes(module.getContext(), gpu::GPUModuleOp::getOperationName());
-  passes.addPass(memref::createFoldMemRefAliasOpsPass());
-  passes.addPass(mlir::createCanonicalizerPass());
-  passes.addPass(mlir::createCSEPass());
-  passes.addPass(mlir::createLoopInvariantCodeMotionPass());
-  return passes.run(module);
-}
-
-LogicalResult Convert(gpu::GPUModuleOp module, const Target& target,
+LogicalResult Convert(gpu::GPUModuleOp module, const Target& target, bool address_table,
                       spirv::TargetEnvAttr environment) {
   mlir::SPIRVTypeConverter types(environment, {});
+  // Values that are only moved; RewriteKernel has expanded what computes with them.
+  types.addConversion(
+      [](mlir::BFloat16Type type) { return mlir::IntegerType::get(type.getContext(), 16); });
+  types.addConversion([](VectorType type) -> std::optional<Type> {
+    if (!type.getElementType().isBF16()) return std::nullopt;
+    return type.clone(mlir::IntegerType::get(type.getContext(), 16));
+  });
   mlir::RewritePatternSet patterns(module.getContext());
   mlir::ScfToSPIRVContext scf;
   mlir::populateGPUToSPIRVPatterns(types, patterns);
@@ -208,9 +208,10 @@ LogicalResult Convert(gpu::GPUModuleOp module, const Target& target,
   mlir::index::populateIndexToSPIRVPatterns(types, patterns);
   mlir::ub::populateUBToSPIRVConversionPatterns(types, patterns);
   const mlir::PatternBenefit first(10);
-  patterns.add<AlignedVectorAccess<memref::LoadOp>, AlignedVectorAccess<memref::StoreOp>>(
-      types, module.getContext(), first);
-  if (target.device_address) patterns.add<PushConstantKernel>(types, module.getContext(), first);
+  patterns.add<AlignedVectorAccess<memref::LoadOp>, AlignedVectorAccess<memref::StoreOp>,
+               BFloat16Constant>(types, module.getContext(), first);
+  if (target.device_address)
+    patterns.add<PushConstantKernel>(types, module.getContext(), address_table);
   auto legal = mlir::SPIRVConversionTarget::get(environment);
   return applyFullConversion(module.getOperation(), *legal, std::move(patterns));
 }
@@ -262,6 +263,12 @@ mlir::Attribute PrivateSpace(MLIRContext* context) {
   return Space(context, spirv::StorageClass::Function);
 }
 
+uint64_t ElementBytes(Type element) {
+  if (auto vector = mlir::dyn_cast<VectorType>(element))
+    return vector.getNumElements() * ElementBytes(vector.getElementType());
+  return element.isIndex() ? 4 : (element.getIntOrFloatBitWidth() + 7) / 8;
+}
+
 absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& target) {
   MLIRContext* context = module.getContext();
   std::string message;
@@ -278,13 +285,15 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
   parent->setAttr(spirv::getTargetEnvAttrName(), environment);
   auto function = *module.getOps<gpu::GPUFuncOp>().begin();
   Shader shader;
-  shader.pieces.assign(function.getNumArguments(), 1);
   SmallVector<int32_t> local_size(*function.getKnownBlockSize());
   function->setAttr(spirv::getEntryPointABIAttrName(),
                     spirv::getEntryPointABIAttr(context, local_size));
 
-  if (failed(Prepare(module))) return unsupported("preparing");
-  if (failed(Convert(module, target, environment))) return unsupported("no SPIR-V");
+  if (failed(RewriteKernel(module, target, shader.pieces))) return unsupported("rewriting");
+  shader.address_table =
+      target.device_address && function.getNumArguments() * kAddressBytes > target.max_push_bytes;
+  if (failed(Convert(module, target, shader.address_table, environment)))
+    return unsupported("no SPIR-V");
   // The conversion has put it where the gpu.module was.
   auto lowered = parent.lookupSymbol<spirv::ModuleOp>(absl::StrCat("__spv__", name));
   if (!lowered || failed(Finish(lowered, environment))) return unsupported("finishing");

@@ -16,13 +16,15 @@ void PrepareLowering(mlir::MLIRContext& context);
 mlir::Attribute BufferSpace(mlir::MLIRContext* context, const Target& target);
 mlir::Attribute SharedSpace(mlir::MLIRContext* context);
 mlir::Attribute PrivateSpace(mlir::MLIRContext* context);
+// Bytes of a scalar or a vector there.
+uint64_t ElementBytes(mlir::Type element);
 
 struct Shader {
   std::vector<uint32_t> words;
   // Storage buffers (descriptor ABI) or addresses in the push-constant block: argument i of the
   // phase's function is pieces[i] of them, more than one where the buffer is larger than
-  // max_buffer_range. More addresses than max_push_bytes holds: the block is one address, of a
-  // table of them.
+  // max_buffer_range: so many bytes each, the last one the rest. More addresses than max_push_bytes
+  // holds: the block is one address, of a table of them.
   std::vector<uint32_t> pieces;
   bool address_table = false;
 };

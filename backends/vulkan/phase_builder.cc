@@ -21,12 +21,6 @@ Type StoredElement(Type element) {
   return element.isInteger(1) ? mlir::IntegerType::get(element.getContext(), 8) : element;
 }
 
-uint64_t BytesOf(Type element) {
-  if (auto vector = mlir::dyn_cast<VectorType>(element))
-    return vector.getNumElements() * BytesOf(vector.getElementType());
-  return element.isIndex() ? 4 : (element.getIntOrFloatBitWidth() + 7) / 8;
-}
-
 std::string BytesOf(mlir::DenseElementsAttr elements) {
   std::string bytes;
   if (elements.getElementType().isInteger(1)) {
@@ -115,7 +109,7 @@ Value PhaseBuilder::Workspace(const std::string& name, Type element, int64_t ele
                               int64_t vector) {
   const uint32_t index = FindOrAppend(kernel_.workspace_names, name);
   kernel_.workspaces.resize(kernel_.workspace_names.size());
-  const uint64_t bytes = elements * BytesOf(StoredElement(element));
+  const uint64_t bytes = elements * ElementBytes(StoredElement(element));
   kernel_.workspaces[index] = std::max(kernel_.workspaces[index], bytes);
   return Argument(BufferUse::kWorkspace, index, element, elements, vector);
 }
@@ -148,7 +142,7 @@ Value PhaseBuilder::Allocate(ArrayRef<int64_t> shape, Type element, mlir::Attrib
 }
 
 Value PhaseBuilder::Shared(ArrayRef<int64_t> shape, Type element) {
-  shared_bytes_ += BytesOf(element) * llvm::product_of(shape);
+  shared_bytes_ += ElementBytes(element) * llvm::product_of(shape);
   return Allocate<memref::AllocOp>(shape, element, SharedSpace(getContext()));
 }
 

@@ -47,11 +47,13 @@ class Lowering : public testing::TestWithParam<bool> {
     auto shader = Lower(text, emit);
     ASSERT_TRUE(shader.ok()) << shader.status().ToString();
     EXPECT_EQ(Invalid(shader->words), "");
+    shader_ = *std::move(shader);
   }
 
   std::unique_ptr<mlir::MLIRContext> context_ = NewContext();
   Target target_ = TestTarget(GetParam());
   Kernel kernel_;
+  Shader shader_;
 };
 INSTANTIATE_TEST_SUITE_P(Abi, Lowering, testing::Bool(), [](const auto& info) {
   return std::string(info.param ? "DeviceAddress" : "Descriptors");
@@ -166,6 +168,55 @@ TEST_P(Lowering, WorkspacesAndConstants) {
   EXPECT_EQ(kernel_.workspaces, std::vector<uint64_t>{256});
   ASSERT_EQ(kernel_.constants.size(), 1u);
   EXPECT_EQ(kernel_.constants[0].size(), 8u);
+}
+
+TEST_P(Lowering, LargeBuffersAreSeveral) {
+  target_.max_buffer_range = 1536;  // of 4000 bytes
+  ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
+    Value i = b.LocalIndex();
+    b.Store(b.Load(b.Operand(0), i), b.Result(0), i);
+    b.Store(b.Load(b.Operand(1, 4), i), b.Result(0, 4), i);
+    return b.Finish(1);
+  });
+  EXPECT_EQ(shader_.pieces, std::vector<uint32_t>(4, GetParam() ? 1 : 3));
+  EXPECT_FALSE(shader_.address_table);
+}
+
+TEST_P(Lowering, ManyBuffersComeInATable) {
+  target_.max_push_bytes = 16;
+  ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
+    Value i = b.LocalIndex();
+    b.Store(b.Add(b.Load(b.Operand(0), i), b.Load(b.Operand(1), i)), b.Result(0), i);
+    return b.Finish(1);
+  });
+  EXPECT_EQ(shader_.address_table, GetParam());
+}
+
+TEST_P(Lowering, ViewsMasksAndGathers) {
+  ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
+    Value i = b.LocalIndex(), rows = b.View(b.Operand(0), {10, 99}, 10), zero = b.Index(0);
+    Value row = b.View(rows, {99}, 20), mask = b.Mask(i, 4);
+    Value x = b.LoadMasked(rows, {i, zero}, mask);
+    Value y = b.Gather(b.Operand(1), zero, b.LaneIndices(b.Int(32), 4), mask);
+    Value z = b.Broadcast(b.Add(b.ReduceAdd(x), b.ReduceMax(y)), 4);
+    b.StoreMasked(z, b.Result(0), i, mask);
+    b.StoreVector(b.LoadVector(row, i), b.Result(0), i);
+    return b.Finish(1);
+  });
+}
+
+TEST_P(Lowering, NothingIsFusedOrReordered) {
+  auto shader = Lower(kTwoVectors, [](PhaseBuilder& b) {
+    Value i = b.LocalIndex();
+    Value x = b.Load(b.Operand(0), i), y = b.Load(b.Operand(1), i);
+    b.Store(b.Add(b.Mul(x, y), y), b.Result(0), i);
+    return b.Finish(1);
+  });
+  ASSERT_OK(shader);
+  int decorated = 0;  // OpDecorate NoContraction
+  for (size_t i = 5; i < shader->words.size(); i += shader->words[i] >> 16)
+    decorated += (shader->words[i] & 0xFFFF) == 71 && shader->words[i + 2] == 42;
+  EXPECT_EQ(decorated, 2);
 }
 
 TEST_P(Lowering, LongGridsHaveTwoDimensions) {

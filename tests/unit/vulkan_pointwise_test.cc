@@ -1,0 +1,146 @@
+// Every pointwise op of codegen, for scalars and for vectors, as a shader.
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "backends/codegen/pointwise.h"
+#include "backends/vulkan/phase_builder.h"
+#include "tests/unit/vulkan_test_spirv.h"
+
+namespace trama::vulkan {
+namespace {
+
+// A kernel of pointwise ops over operands of one shape, a result each.
+absl::StatusOr<Kernel> EmitPointwise(mlir::func::FuncOp body, mlir::ModuleOp module,
+                                     const Target& target, int64_t vector) {
+  Kernel kernel;
+  auto type = mlir::cast<mlir::RankedTensorType>(body.getResultTypes()[0]);
+  PhaseBuilder b(module, body, target, kernel, "pointwise", {64, 1, 1});
+  Value i = b.GlobalIndex();
+  const int64_t count = type.getNumElements() / vector;
+  absl::Status status;
+  b.If(b.Less(i, b.Index(count)), [&] {
+    auto load = [&](Value tensor) -> Value {
+      auto argument = mlir::dyn_cast<mlir::BlockArgument>(tensor);
+      if (!argument) return nullptr;
+      Value stored = b.Load(b.Operand(argument.getArgNumber(), vector), i);
+      return codegen::FromStorage(b, stored, getElementTypeOrSelf(tensor));
+    };
+    mlir::Operation* results = body.getBody().front().getTerminator();
+    for (auto [index, result] : llvm::enumerate(results->getOperands())) {
+      auto value = codegen::EmitExpression(b, result, load);
+      status.Update(value.status());
+      if (value.ok()) b.Store(codegen::ToStorage(b, *value), b.Result(index, vector), i);
+    }
+  });
+  TRAMA_RETURN_IF_ERROR(status);
+  TRAMA_RETURN_IF_ERROR(b.Finish((count + 63) / 64));
+  return kernel;
+}
+absl::StatusOr<Kernel> EmitScalars(mlir::func::FuncOp body, mlir::ModuleOp module,
+                                   const Target& target) {
+  return EmitPointwise(body, module, target, 1);
+}
+absl::StatusOr<Kernel> EmitVectors(mlir::func::FuncOp body, mlir::ModuleOp module,
+                                   const Target& target) {
+  return EmitPointwise(body, module, target, 4);
+}
+TRAMA_VULKAN_KERNEL("test_scalars", EmitScalars);
+TRAMA_VULKAN_KERNEL("test_vectors", EmitVectors);
+
+// Ops over the same operands; a name that is a comparison's stands for it.
+struct OpGroup {
+  std::string name;
+  std::vector<std::string> ops, operands;  // types
+  std::vector<std::string> results;        // type, one an op
+};
+void PrintTo(const OpGroup& group, std::ostream* os) { *os << group.name; }
+
+std::vector<OpGroup> Groups() {
+  std::vector<OpGroup> groups;
+  // So many ops that their buffers come in a table of addresses, and not all of a driver's.
+  auto add = [&](const std::string& name, std::vector<std::string> operands,
+                 const std::string& result, const std::vector<std::string>& ops) {
+    for (size_t i = 0; i < ops.size(); i += 8) {
+      OpGroup group{absl::StrCat(name, "_", i / 8), {}, operands, {}};
+      for (size_t k = i; k < std::min(i + 8, ops.size()); ++k) {
+        group.ops.push_back(ops[k]);
+        group.results.push_back(result);
+      }
+      groups.push_back(std::move(group));
+    }
+  };
+  const std::vector<std::string> compares = {"eq", "ne", "lt", "le", "gt", "ge"};
+  for (std::string type : {"f32", "f16", "bf16"}) {
+    add(type + "_unary", {type}, type,
+        {"neg", "abs", "sign", "exp", "log", "tanh", "sqrt", "rsqrt", "sigmoid", "erf", "sin",
+         "cos", "floor", "relu", "gelu", "gelu tanh"});
+    add(type + "_binary", {type, type}, type,
+        {"add", "sub", "mul", "div", "max", "min", "pow", "gelu_grad", "gelu_grad tanh"});
+  }
+  for (std::string type : {"f64", "i32", "i64"}) {
+    add(type + "_unary", {type}, type, {"neg", "abs", "sign"});
+    add(type + "_binary", {type, type}, type, {"add", "sub", "mul", "div", "max", "min"});
+  }
+  add("f64_roots", {"f64"}, "f64", {"sqrt", "rsqrt", "floor", "relu"});
+  for (std::string type : {"f32", "f16", "bf16", "f64", "i32", "i64"}) {
+    add(type + "_compare", {type, type}, "i1", compares);
+    add(type + "_select", {"i1", type, type}, type, {"select"});
+  }
+  add("i1_binary", {"i1", "i1"}, "i1", {"and", "or"});
+  add("i1_unary", {"i1"}, "i1", {"not"});
+  const std::vector<std::string> types = {"f32", "f16", "bf16", "f64", "i1", "i8", "i32", "i64"};
+  for (const std::string& from : types) {
+    OpGroup casts{from + "_casts", {}, {from}, {}};
+    for (const std::string& to : types) {
+      if (from == to) continue;
+      casts.ops.push_back("cast");
+      casts.results.push_back(to);
+    }
+    groups.push_back(std::move(casts));
+  }
+  return groups;
+}
+
+constexpr int kSize = 256;
+
+std::string TensorOf(const std::string& type) {
+  return absl::StrCat("tensor<", kSize, "x", type, ">");
+}
+
+// The group as the body of a kernel, "gelu tanh" as `trama.gelu %a0 tanh`.
+std::string Body(const OpGroup& group) {
+  std::vector<std::string> arguments, operands, types, lines, values, results;
+  for (const std::string& type : group.operands) {
+    operands.push_back(absl::StrCat("%a", operands.size()));
+    arguments.push_back(absl::StrCat(operands.back(), ": ", TensorOf(type)));
+    types.push_back(TensorOf(type));
+  }
+  for (size_t i = 0; i < group.ops.size(); ++i) {
+    std::pair<std::string, std::string> op = absl::StrSplit(group.ops[i], absl::MaxSplits(' ', 1));
+    if (absl::StrContains(group.name, "compare")) op.first = "compare " + op.first;
+    results.push_back(TensorOf(group.results[i]));
+    values.push_back(absl::StrCat("%r", i));
+    lines.push_back(absl::StrCat("  ", values.back(), " = trama.", op.first, " ",
+                                 absl::StrJoin(operands, ", "), " ", op.second, " : ",
+                                 absl::StrJoin(types, ", "),
+                                 op.first == "cast" ? " -> " + results.back() : "", "\n"));
+  }
+  return absl::StrCat("func.func @f(", absl::StrJoin(arguments, ", "), ") -> (",
+                      absl::StrJoin(results, ", "), ") {\n", absl::StrJoin(lines, ""), "  return ",
+                      absl::StrJoin(values, ", "), " : ", absl::StrJoin(results, ", "), "\n}");
+}
+
+class Pointwise : public testing::TestWithParam<OpGroup> {};
+INSTANTIATE_TEST_SUITE_P(Ops, Pointwise, testing::ValuesIn(Groups()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(Pointwise, IsAValidShader) {
+  for (const char* kind : {"test_scalars", "test_vectors"}) {
+    SCOPED_TRACE(kind);
+    ExpectValidShaders(kind, Body(GetParam()));
+  }
+}
+
+}  // namespace
+}  // namespace trama::vulkan
