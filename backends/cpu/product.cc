@@ -7,6 +7,7 @@
 #include "backends/cpu/product.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -52,11 +53,13 @@ constexpr int64_t kMaxDepth = 1536;   // a panel of 48 columns then takes a thir
 constexpr int64_t kMaxRowBlock = 1024;
 constexpr int64_t kPrefetchDepth = 16;     // steps of the depth, some 200 cycles of a full tile
 constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
+constexpr int64_t kLine = 16;              // floats of a cache line
+constexpr int64_t kFetchFloats = 1 << 18;  // a right operand that is likely to come from memory
 
 // How many steps down a column of A the L2 cache holds the lines of until the next tile of rows
 // takes the other half of them: a stride of many lines meets few of the cache's sets.
 int64_t ColumnDepth(int64_t stride) {
-  constexpr int64_t kLine = 16, kSets = 1024, kWays = 16;  // floats; 1 MiB
+  constexpr int64_t kSets = 1024, kWays = 16;  // 1 MiB
   if (stride < kLine) return kMaxDepth;
   const int64_t sets = kSets / std::gcd(std::max<int64_t>(stride / kLine, 1), kSets);
   return std::max<int64_t>(sets * kWays, 128);
@@ -223,7 +226,40 @@ class ProductEmitter {
               panel_, depth, p_.depth % b_.lanes, columns_);
   }
 
+  int64_t column_stride() const { return p_.right.strides.back(); }
+
+  // Whether the panel packed next is fetched while this one is used, a line a step of the depth of
+  // the first tiles: where its columns lie along the depth packing would wait for the memory.
+  bool Fetches() const {
+    return t_.pack && p_.batch() == 1 && p_.columns() * p_.depth >= kFetchFloats &&
+           t_.row_block / t_.rows >= FetchTiles() && p_.right_depth_stride == 1 &&
+           column_stride() != 1;
+  }
+  int64_t FetchTiles() const { return (width() + kLine - 1) / kLine; }
+
+  // Where the panel after this one begins: deeper down, or in the next columns.
+  Value NextPanel(Value depth_begin, Value depth) {
+    Value beside = b_.Add(RightOffset(depth_begin_), width() * column_stride());
+    if (depth_blocks() == 1) return beside;
+    Value below = b_.Add(depth_begin, depth);
+    return b_.Select(b_.Less(below, depth_end_), RightOffset(below), beside);
+  }
+
+  // A function of the step k of the depth: the element whose line tile number `tile` fetches then,
+  // in kLine steps those of kLine columns; always the same one after the first tiles.
+  std::function<Value(Value)> FetchedBy(Value tile) {
+    Value fetches = b_.Less(tile, b_.Index(FetchTiles()));
+    auto or_zero = [&](Value x) { return b_.Select(fetches, x, b_.Index(0)); };
+    Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, kLine * column_stride())));
+    Value stride = or_zero(b_.Index(column_stride())), along = or_zero(b_.Index(1));
+    return [=, this](Value k) {
+      Value column = b_.Rem(k, kLine);
+      return b_.Add(b_.Add(first, b_.Mul(column, stride)), b_.Mul(b_.Sub(k, column), along));
+    };
+  }
+
   void EmitRows(Value depth_begin, Value depth) {
+    if (Fetches()) next_panel_ = NextPanel(depth_begin, depth);
     const int64_t whole = p_.rows() / t_.rows * t_.rows, rest = p_.rows() - whole;
     Value begin = b_.Mul(row_block_, t_.row_block);
     Value end =
@@ -247,6 +283,8 @@ class ProductEmitter {
     const int64_t row_stride = p_.left.strides[p_.sizes.size() - 2];
     Value right = t_.pack ? Value() : RightOffset(depth_begin);
     Prefetch(row, rows, vectors);
+    std::function<Value(Value)> fetched;
+    if (Fetches()) fetched = FetchedBy(b_.Div(b_.Sub(row, block_begin), t_.rows));
     SmallVector<Value> sums = TileProduct(
         b_, rows, vectors, b_.Index(0), depth,
         [&](int64_t i, Value k) {
@@ -254,6 +292,7 @@ class ProductEmitter {
           // A column's walk down the rows of A crosses pages, where no hardware prefetcher follows.
           if (i == 0 && p_.left_depth_stride > 64)
             PrefetchLine(p_.left.buffer, b_.Add(at, kPrefetchDepth * p_.left_depth_stride));
+          if (i == 0 && fetched) PrefetchLine(p_.right.buffer, fetched(k), /*locality=*/2);
           return b_.Load(buffers_[p_.left.buffer], b_.Add(at, i * row_stride));
         },
         [&](Value k, int64_t v) {
@@ -304,9 +343,10 @@ class ProductEmitter {
     }
   }
 
-  void PrefetchLine(int64_t buffer, Value index) {
+  // locality: 3 into all caches, 2 not into the first.
+  void PrefetchLine(int64_t buffer, Value index, int locality = 3) {
     mlir::memref::PrefetchOp::create(b_, buffers_[buffer], ValueRange{index}, /*isWrite=*/false,
-                                     /*localityHint=*/3, /*isDataCache=*/true);
+                                     locality, /*isDataCache=*/true);
   }
 
   void StorePartial(Value row, int64_t vectors, ArrayRef<Value> sums) {
@@ -347,6 +387,7 @@ class ProductEmitter {
   const Tiling& t_;
   SmallVector<Value> buffers_;
   Value panel_, sums_, stage_, partial_;
+  Value next_panel_;  // index of its first element
   // The task at hand.
   Value row_block_, batch_index_, split_, column_;
   Value depth_begin_, depth_end_;
