@@ -15,7 +15,7 @@ grep -rlF -e "$source" -e "$work/first" "$work/prefix/lib/cmake" "$work/prefix/i
 
 for example in my_model my_backend; do
   cp -r "$source/examples/$example" "$work/$example"
-  cmake -S "$work/$example" -B "$work/$example/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1 &&
+  cmake -G Ninja -S "$work/$example" -B "$work/$example/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1 &&
     cmake --build "$work/$example/build" >"$work/log" 2>&1 || { cat "$work/log"; fail "$example does not build"; }
 done
 
