@@ -77,7 +77,8 @@ function(trama_test file)
   target_link_libraries(${name} PRIVATE ${name}_objects GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   # Parameters that print as whole programs stay out of the tests' names.
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES TIMEOUT 900)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                         NO_PRETTY_VALUES PROPERTIES TIMEOUT 900)
 endfunction()
 
 # trama_public_headers(TARGET): who links the library includes "frontend/nn.h" and its like, here from
