@@ -216,7 +216,23 @@ LogicalResult Convert(gpu::GPUModuleOp module, const Target& target, bool addres
   return applyFullConversion(module.getOperation(), *legal, std::move(patterns));
 }
 
+// MLIR stores what a loop carries at the end of its body, where a loop without iterations never
+// comes: that goes to the start of the header, which comes by before every iteration and after the
+// last.
+void StoreCarriedInHeader(spirv::LoopOp loop) {
+  mlir::Block* header = loop.getHeaderBlock();
+  auto b = mlir::OpBuilder::atBlockBegin(header);
+  unsigned next = 1;  // after the induction variable
+  for (auto store : llvm::make_early_inc_range(loop.getContinueBlock()->getOps<spirv::StoreOp>())) {
+    auto variable = store.getPtr().getDefiningOp<spirv::VariableOp>();
+    if (!variable || variable->getBlock() != loop->getBlock()) continue;
+    spirv::StoreOp::create(b, store.getLoc(), variable, header->getArgument(next++));
+    store.erase();
+  }
+}
+
 LogicalResult Finish(spirv::ModuleOp module, spirv::TargetEnvAttr environment) {
+  module.walk(StoreCarriedInHeader);
   mlir::PassManager passes(module.getContext(), spirv::ModuleOp::getOperationName());
   passes.addPass(spirv::createSPIRVLowerABIAttributesPass());
   passes.addPass(mlir::createCanonicalizerPass());
@@ -227,7 +243,8 @@ LogicalResult Finish(spirv::ModuleOp module, spirv::TargetEnvAttr environment) {
   // Every operation is rounded as it stands: neither fused with another nor reordered, which the
   // rounding to integers by adding a large number would not survive.
   module.walk([&](mlir::Operation* op) {
-    if (mlir::isa<spirv::FAddOp, spirv::FSubOp, spirv::FMulOp, spirv::FDivOp, spirv::FNegateOp>(op))
+    if (mlir::isa<spirv::FAddOp, spirv::FSubOp, spirv::FMulOp, spirv::FDivOp, spirv::FNegateOp,
+                  spirv::GLFmaOp>(op))
       op->setAttr("no_contraction", b.getUnitAttr());
   });
   // A result may lie on an operand, and two arguments may be one buffer; without the decoration

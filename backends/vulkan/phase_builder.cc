@@ -114,10 +114,10 @@ Value PhaseBuilder::Workspace(const std::string& name, Type element, int64_t ele
   return Argument(BufferUse::kWorkspace, index, element, elements, vector);
 }
 
-Value PhaseBuilder::ConstantBuffer(mlir::DenseElementsAttr elements) {
+Value PhaseBuilder::ConstantBuffer(mlir::DenseElementsAttr elements, int64_t vector) {
   const uint32_t index = FindOrAppend(kernel_.constants, BytesOf(elements));
   return Argument(BufferUse::kConstant, index, elements.getElementType(), elements.getNumElements(),
-                  /*vector=*/1);
+                  vector);
 }
 
 Value PhaseBuilder::WorkgroupIndex() { return workgroup_2d_; }

@@ -47,7 +47,7 @@ class PhaseBuilder : public codegen::Builder {
   // `elements` of scratch memory that later phases see under the same `name`.
   Value Workspace(const std::string& name, Type element, int64_t elements, int64_t vector = 1);
   // The bytes of a tensor constant.
-  Value ConstantBuffer(mlir::DenseElementsAttr elements);
+  Value ConstantBuffer(mlir::DenseElementsAttr elements, int64_t vector = 1);
 
   // ---- workgroups
   // Of `workgroups` in all (Finish splits a long grid over two dimensions): 0, 1, ... An invocation

@@ -191,13 +191,14 @@ class VulkanKernel {
   const LoadedKernel* loaded_ = nullptr;
 };
 
-// Compiles `text` as `kind` and compares it with the interpreter on random inputs, in both ABIs.
+// Compiles `text` as `kind` and compares it with the interpreter on random inputs, in both ABIs;
+// with descriptors as for a graphics processor.
 inline void ExpectKernelMatches(const std::string& kind, const std::string& text,
                                 double tolerance = 1e-5, double low = -2, double high = 2,
                                 const std::vector<std::pair<size_t, size_t>>& in_place = {}) {
   for (Abi abi : {Abi::kAddress, Abi::kDescriptors}) {
     SCOPED_TRACE(Name(abi));
-    auto kernel = VulkanKernel::Compile(kind, text, abi);
+    auto kernel = VulkanKernel::Compile(kind, text, abi, /*as_gpu=*/abi == Abi::kDescriptors);
     ASSERT_TRUE(kernel.ok()) << kernel.status().ToString() << "\n" << text;
     ASSERT_NO_FATAL_FAILURE(
         (*kernel)->ExpectMatches((*kernel)->RandomInputs(7, low, high), tolerance, in_place));

@@ -1,0 +1,393 @@
+// Kernels without an anchor: elementwise groups, rows and columns, of any pointwise ops, views,
+// indexing and reductions. backends/codegen/fused_plan.h says how they are cut into phases,
+// fused_grid.h how a phase is spread over invocations.
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "backends/codegen/element_evaluator.h"
+#include "backends/codegen/pointwise.h"
+#include "backends/codegen/reducer.h"
+#include "backends/vulkan/element_memory.h"
+#include "backends/vulkan/fused_emitter.h"
+#include "backends/vulkan/fused_grid.h"
+#include "backends/vulkan/phase_builder.h"
+#include "base/status_macros.h"
+
+namespace trama::vulkan {
+namespace {
+namespace arith = mlir::arith;
+using codegen::Coordinate;
+using codegen::ElementMemory;
+using codegen::FusedPhase;
+using codegen::FusedPlan;
+using codegen::FusedStore;
+using codegen::PhaseKind;
+using codegen::Reducer;
+using codegen::ShapeOf;
+using mlir::Operation;
+
+mlir::RankedTensorType TypeOf(Value tensor) {
+  return mlir::cast<mlir::RankedTensorType>(tensor.getType());
+}
+
+// Of indices, which are never negative.
+Value Quotient(codegen::Builder& b, Value index, int64_t by) {
+  return by == 1 ? index : Value(arith::DivUIOp::create(b, index, b.Index(by)));
+}
+Value Remainder(codegen::Builder& b, Value index, int64_t by) {
+  return by == 1 ? b.Index(0) : Value(arith::RemUIOp::create(b, index, b.Index(by)));
+}
+
+class PhaseEmitter {
+ public:
+  PhaseEmitter(PhaseBuilder& b, const FusedPlan& plan, int index, const FusedGrid& grid,
+               mlir::func::FuncOp body)
+      : b_(b), plan_(plan), phase_(plan.phases[index]), grid_(grid), eval_(plan, phase_, index) {
+    FindMemory(body);
+    eval_.b = &b;
+    eval_.variables.resize(phase_.merged.size());
+    eval_.vector_loop = grid.lanes > 1 ? grid.vector_loop : -1;
+    eval_.memory = [this](Value tensor) { return memory_[tensor].get(); };
+    for (Operation* op : phase_.reductions) reducers_.emplace_back(op);
+    for (const Reducer& reducer : reducers_) all_reducers_.push_back(&reducer);
+  }
+
+  absl::Status Emit() {
+    if (grid_.workgroup_tasks) {
+      EmitTask(b_.WorkgroupIndex());
+    } else {
+      Value task = b_.GlobalIndex();
+      if (grid_.invocations() == grid_.workgroups * grid_.local_size) {
+        EmitTask(task);
+      } else {
+        b_.If(b_.Less(task, b_.Index(grid_.invocations())), [&] {
+          eval_.anchors[codegen::kFunction] = b_.getInsertionBlock()->getParentOp();
+          EmitTask(task);
+        });
+      }
+    }
+    TRAMA_RETURN_IF_ERROR(status_);
+    return b_.Finish(grid_.workgroups);
+  }
+
+ private:
+  void Fail(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+
+  // ---- memory
+
+  std::unique_ptr<ElementMemory> MemoryOf(mlir::RankedTensorType type,
+                                          std::function<Value(int64_t)> buffer) {
+    return std::make_unique<BufferMemory>(std::move(buffer), PhaseBuilder::CanVectorize(type));
+  }
+
+  std::unique_ptr<ElementMemory> ResultMemory(mlir::RankedTensorType type, unsigned result) {
+    return MemoryOf(type, [this, result](int64_t n) { return b_.Result(result, n); });
+  }
+
+  void FindMemory(mlir::func::FuncOp body) {
+    for (auto [i, argument] : llvm::enumerate(body.getArguments()))
+      memory_[argument] =
+          MemoryOf(TypeOf(argument),
+                   [this, i = static_cast<unsigned>(i)](int64_t n) { return b_.Operand(i, n); });
+    for (auto [i, type] : llvm::enumerate(body.getResultTypes()))
+      results_.push_back(ResultMemory(mlir::cast<mlir::RankedTensorType>(type), i));
+    for (const auto& [value, home] : plan_.homes) {
+      if (home.result >= 0) {
+        memory_[value] = ResultMemory(TypeOf(value), home.result);
+        continue;
+      }
+      const std::string name = absl::StrCat("home_", home.workspace_offset);
+      memory_[value] = MemoryOf(TypeOf(value), [this, type = TypeOf(value), name](int64_t n) {
+        return b_.Workspace(name, type.getElementType(), type.getNumElements(), n);
+      });
+    }
+    for (auto constant : body.getOps<ConstantOp>()) {
+      auto elements = mlir::dyn_cast<mlir::DenseElementsAttr>(constant.getValue());
+      if (!elements) {
+        Fail(absl::UnimplementedError("fused: a constant of unknown elements"));
+        continue;
+      }
+      memory_[constant.getY()] = MemoryOf(TypeOf(constant.getY()), [this, elements](int64_t n) {
+        return b_.ConstantBuffer(elements, n);
+      });
+    }
+  }
+
+  // ---- loops
+
+  // The loops `loops` where they are all together at iteration `index`, in vectors for the vector
+  // loop.
+  void SetLoops(ArrayRef<int> loops, Value index) {
+    for (size_t i = loops.size(); i-- > 0;) {
+      const bool vector = loops[i] == eval_.vector_loop;
+      const int64_t extent = phase_.merged[loops[i]].extent / (vector ? grid_.lanes : 1);
+      Value variable = i == 0 ? index : Remainder(b_, index, extent);
+      eval_.variables[loops[i]] = vector ? b_.Mul(variable, grid_.lanes) : variable;
+      if (i > 0) index = Quotient(b_, index, extent);
+    }
+  }
+
+  // What is emitted for an outer level from here on goes before the region that the builder is in.
+  void Enter() {
+    Operation* region = b_.getInsertionBlock()->getParentOp();
+    for (Operation*& anchor : eval_.anchors)
+      if (!anchor) anchor = region;
+  }
+
+  // step(carried) for all steps of the task that are this invocation's.
+  SmallVector<Value> ForSteps(Value first, int64_t stride, SmallVector<Value> carried,
+                              llvm::function_ref<SmallVector<Value>(ValueRange)> step) {
+    eval_.anchors[codegen::kTask] = nullptr;
+    eval_.level = codegen::kBody;
+    auto body = [&](Value index, ValueRange values) {
+      SetLoops(grid_.inner, index);
+      eval_.Forget(codegen::kBody);
+      return step(values);
+    };
+    if (stride >= grid_.steps && !grid_.workgroup_tasks)
+      carried = body(first, carried);
+    else
+      carried = b_.For(first, b_.Index(grid_.steps), stride, carried,
+                       [&](Value index, ValueRange values) {
+                         Enter();
+                         return body(index, values);
+                       });
+    eval_.level = codegen::kTask;
+    eval_.anchors[codegen::kTask] = nullptr;
+    return carried;
+  }
+
+  void EmitTask(Value task) {
+    eval_.level = codegen::kTask;
+    switch (phase_.kind) {
+      case PhaseKind::kElementwise:
+        return EmitElementwise(task);
+      case PhaseKind::kRows:
+        SetLoops(grid_.outer, task);
+        return EmitRow();
+      case PhaseKind::kColumns:
+        SetLoops(grid_.outer, task);
+        return EmitColumns();
+    }
+  }
+
+  void EmitElementwise(Value task) {
+    SetLoops(grid_.outer, Quotient(b_, task, grid_.pieces));
+    Value piece = grid_.tasks == 1 ? task : Remainder(b_, task, grid_.pieces);
+    ForSteps(piece, grid_.pieces, {}, [&](ValueRange) {
+      EmitStores();
+      return SmallVector<Value>();
+    });
+  }
+
+  // ---- rows
+
+  void EmitRow() {
+    // A reduction's pass comes after those of what it needs.
+    llvm::DenseMap<Operation*, int> pass_of;
+    int passes = 0;
+    for (Operation* op : phase_.reductions) {
+      const int pass = PassAfter(op->getOperand(0), pass_of);
+      pass_of[op] = pass;
+      passes = std::max(passes, pass + 1);
+    }
+    for (int pass = 0; pass < passes; ++pass) {
+      SmallVector<const Reducer*> reducers;
+      for (const Reducer& reducer : reducers_)
+        if (pass_of[reducer.op()] == pass) reducers.push_back(&reducer);
+      ReduceRow(reducers);
+    }
+    if (!phase_.stores.empty())
+      ForSteps(FirstStep(), StepStride(), {}, [&](ValueRange) {
+        EmitStores();
+        return SmallVector<Value>();
+      });
+    EmitRowResults();
+  }
+
+  Value FirstStep() { return grid_.workgroup_tasks ? b_.LocalIndex() : b_.Index(0); }
+  int64_t StepStride() const { return grid_.workgroup_tasks ? grid_.local_size : 1; }
+
+  int PassAfter(Value value, const llvm::DenseMap<Operation*, int>& pass_of) {
+    Operation* op = value.getDefiningOp();
+    if (!op) return 0;
+    if (codegen::IsReduction(op)) {
+      auto found = pass_of.find(op);
+      return found == pass_of.end() ? 0 : found->second + 1;
+    }
+    auto [known, inserted] = pass_after_.try_emplace(value, 0);
+    if (!inserted) return known->second;
+    int pass = 0;
+    for (Value operand : op->getOperands()) pass = std::max(pass, PassAfter(operand, pass_of));
+    return pass_after_[value] = pass;
+  }
+
+  void ReduceRow(ArrayRef<const Reducer*> reducers) {
+    const SmallVector<Value> carried =
+        ForSteps(FirstStep(), StepStride(), Identities(reducers),
+                 [&](ValueRange values) { return Accumulate(reducers, values); });
+    size_t at = 0;
+    for (const Reducer* reducer : reducers) {
+      SmallVector<Value> total =
+          reducer->FoldLanes(b_, ArrayRef(carried).slice(at, reducer->width()));
+      at += reducer->width();
+      if (grid_.workgroup_tasks) total = OverWorkgroup(*reducer, total);
+      eval_.registers[reducer->op()->getResult(0)] = reducer->Result(b_, total);
+    }
+  }
+
+  // The accumulators of all invocations in one.
+  SmallVector<Value> OverWorkgroup(const Reducer& reducer, ValueRange total) {
+    if (!reducer.wants_index())
+      return {b_.ReduceWorkgroup(total[0],
+                                 [&](Value x, Value y) { return reducer.Join(b_, {x}, {y})[0]; })};
+    Value largest =
+        b_.ReduceWorkgroup(total[0], [&](Value x, Value y) { return b_.FastMax(x, y); });
+    Value is_largest = mlir::isa<mlir::FloatType>(largest.getType())
+                           ? b_.Compare(arith::CmpFPredicate::OEQ, total[0], largest)
+                           : b_.Compare(arith::CmpIPredicate::eq, total[0], largest);
+    Value candidate =
+        b_.Select(is_largest, total[1], b_.IntConstant(total[1].getType(), INT32_MAX));
+    Value lowest = b_.ReduceWorkgroup(candidate, [&](Value x, Value y) { return b_.Min(x, y); });
+    return {largest, lowest};
+  }
+
+  // What a row has one of.
+  void EmitRowResults() {
+    struct Result {
+      Value value;
+      const ElementMemory* memory;
+      Coordinate at;
+    };
+    std::vector<Result> results;
+    for (Operation* op : phase_.reductions) {
+      auto home = memory_.find(op->getResult(0));
+      if (home != memory_.end())
+        results.push_back(
+            {eval_.registers[op->getResult(0)], home->second.get(), phase_.ResultIndex()});
+    }
+    for (const FusedStore& store : phase_.row_stores)
+      if (Value value = EvaluateAt(store.value, phase_.RowIndex()))
+        results.push_back(
+            {value, results_[store.result].get(), TargetIndex(store, phase_.RowIndex())});
+    auto write = [&] {
+      for (const Result& result : results) eval_.Write(result.value, *result.memory, result.at);
+    };
+    if (results.empty()) return;
+    if (!grid_.workgroup_tasks) return write();
+    b_.If(b_.Compare(arith::CmpIPredicate::eq, b_.LocalIndex(), b_.Index(0)), write);
+  }
+
+  // ---- columns
+
+  void EmitColumns() {
+    const SmallVector<Value> sums =
+        ForSteps(b_.Index(0), 1, Identities(all_reducers_), [&](ValueRange values) {
+          SmallVector<Value> next = Accumulate(all_reducers_, values);
+          EmitStores();
+          return next;
+        });
+    size_t at = 0;
+    for (const Reducer& reducer : reducers_) {
+      Value result = reducer.Result(b_, ArrayRef(sums).slice(at, reducer.width()));
+      at += reducer.width();
+      auto home = memory_.find(reducer.op()->getResult(0));
+      if (home != memory_.end()) eval_.Write(result, *home->second, phase_.ResultIndex());
+    }
+  }
+
+  // ---- a step
+
+  SmallVector<Value> Identities(ArrayRef<const Reducer*> reducers) {
+    SmallVector<Value> init;
+    for (const Reducer* reducer : reducers)
+      llvm::append_range(init, reducer->Identity(b_, /*vector=*/grid_.lanes > 1));
+    return init;
+  }
+
+  SmallVector<Value> Accumulate(ArrayRef<const Reducer*> reducers, ValueRange carried) {
+    SmallVector<Value> next;
+    size_t at = 0;
+    for (const Reducer* reducer : reducers) {
+      ValueRange old = carried.slice(at, reducer->width());
+      at += reducer->width();
+      Value elements = EvaluateAt(reducer->op()->getOperand(0), phase_.FlatIndex());
+      if (!elements) {
+        llvm::append_range(next, old);
+        continue;
+      }
+      Value indices;
+      if (reducer->wants_index()) {
+        indices = b_.FromIndex(eval_.IndexValue(phase_.ReducedIndex(), true), b_.Int(32));
+        if (grid_.lanes > 1) indices = b_.Broadcast(indices);
+      }
+      llvm::append_range(next, reducer->Step(b_, old, elements, indices, /*mask=*/nullptr));
+    }
+    return next;
+  }
+
+  // All are computed before any is written: a result may lie where an operand does.
+  void EmitStores() {
+    SmallVector<Value> values;
+    for (const FusedStore& store : phase_.stores)
+      values.push_back(EvaluateAt(store.value, phase_.FlatIndex()));
+    for (auto [store, value] : llvm::zip_equal(phase_.stores, values))
+      if (value)
+        eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
+  }
+
+  // Where element `flat` of the store's value goes in its target.
+  Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
+    if (ShapeOf(store.value) == ArrayRef(store.target_shape)) return flat;
+    auto at = eval_.Unflatten(flat, ShapeOf(store.value));
+    if (!at.ok()) {
+      Fail(at.status());
+      return flat;
+    }
+    for (auto [coordinate, offset] : llvm::zip_equal(*at, store.target_offset))
+      coordinate.offset += offset;
+    return codegen::LinearSum(*at, codegen::RowMajorStrides(store.target_shape),
+                              phase_.fine.size());
+  }
+
+  Value EvaluateAt(Value tensor, const Coordinate& flat) {
+    auto at = eval_.Unflatten(flat, ShapeOf(tensor));
+    if (!at.ok()) return Fail(at.status()), Value();
+    auto value = eval_.Evaluate(tensor, *at);
+    if (!value.ok()) return Fail(value.status()), Value();
+    return *value;
+  }
+
+  PhaseBuilder& b_;
+  const FusedPlan& plan_;
+  const FusedPhase& phase_;
+  const FusedGrid& grid_;
+  codegen::ElementEvaluator eval_;
+  llvm::DenseMap<Value, std::unique_ptr<ElementMemory>> memory_;
+  std::vector<std::unique_ptr<ElementMemory>> results_;
+  std::vector<Reducer> reducers_;
+  SmallVector<const Reducer*> all_reducers_;
+  llvm::DenseMap<Value, int> pass_after_;
+  absl::Status status_;
+};
+}  // namespace
+
+absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
+                                 const Target& target) {
+  auto prepared = codegen::PrepareFusedBody(body, SplitFor(target));
+  mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
+  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple));
+  Kernel kernel;
+  for (size_t i = 0; i < plan.phases.size(); ++i) {
+    const FusedGrid grid = SpreadPhase(plan.phases[i], target);
+    PhaseBuilder b(module, simple, target, kernel, "fused", {grid.local_size, 1, 1});
+    TRAMA_RETURN_IF_ERROR(PhaseEmitter(b, plan, static_cast<int>(i), grid, simple).Emit());
+  }
+  return kernel;
+}
+
+TRAMA_VULKAN_KERNEL("fused", EmitFused);
+
+}  // namespace trama::vulkan

@@ -1,0 +1,84 @@
+#include "backends/vulkan/fused_grid.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace trama::vulkan {
+namespace {
+using codegen::Axis;
+using codegen::FusedPhase;
+using codegen::PhaseKind;
+
+constexpr int64_t kLanes = 4;
+
+int64_t PowerUpTo(int64_t n) {
+  return std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(n, 1)));
+}
+
+int64_t LargestGroup(const Target& target) {
+  return PowerUpTo(std::min(target.max_invocations, target.max_workgroup_size[0]));
+}
+
+void FindLoops(const FusedPhase& phase, FusedGrid& grid) {
+  for (auto [g, loop] : llvm::enumerate(phase.merged)) {
+    const bool last = g + 1 == phase.merged.size();
+    const bool inner = phase.kind == PhaseKind::kElementwise ? last : loop.axis == Axis::kReduced;
+    (inner ? grid.inner : grid.outer).push_back(static_cast<int>(g));
+  }
+  // Sums of columns keep a vector of columns; the others go along what they loop over.
+  const auto& along = phase.kind == PhaseKind::kColumns ? grid.outer : grid.inner;
+  if (!along.empty() && phase.merged[along.back()].extent % kLanes == 0) {
+    grid.vector_loop = along.back();
+    grid.lanes = kLanes;
+  }
+  for (int g : grid.outer) grid.tasks *= phase.merged[g].extent;
+  for (int g : grid.inner) grid.steps *= phase.merged[g].extent;
+  (phase.kind == PhaseKind::kColumns ? grid.tasks : grid.steps) /= grid.lanes;
+}
+
+// A processor gains by steps in one invocation, which stay in a loop and a cache; a GPU by many
+// invocations whose neighbours read neighbours.
+void SpreadElementwise(const Target& target, FusedGrid& grid) {
+  constexpr int64_t kEnough = 2048, kMostSteps = 16;
+  const int64_t all = grid.tasks * grid.steps;
+  const int64_t steps =
+      target.is_cpu ? std::clamp<int64_t>(all / kEnough, 1, kMostSteps) : int64_t{1};
+  grid.pieces = (grid.steps + steps - 1) / steps;
+}
+
+void SpreadRows(const Target& target, FusedGrid& grid) {
+  // Rows enough to fill a processor's cores and their vector registers; on a GPU, rows too short
+  // to share.
+  grid.workgroup_tasks = target.is_cpu ? grid.tasks < 16 && grid.steps >= 64 : grid.steps > 8;
+  if (!grid.workgroup_tasks) return;
+  const int64_t most = std::min<int64_t>(target.is_cpu ? 32 : 256, LargestGroup(target));
+  grid.local_size = std::clamp<int64_t>(std::bit_ceil(static_cast<uint64_t>(grid.steps)),
+                                        std::min<int64_t>(32, most), most);
+}
+}  // namespace
+
+FusedGrid SpreadPhase(const FusedPhase& phase, const Target& target) {
+  FusedGrid grid;
+  FindLoops(phase, grid);
+  if (phase.kind == PhaseKind::kElementwise) SpreadElementwise(target, grid);
+  if (phase.kind == PhaseKind::kRows) SpreadRows(target, grid);
+  if (grid.workgroup_tasks) {
+    grid.workgroups = grid.tasks;
+    return grid;
+  }
+  // Several workgroups a core, of whole subgroups.
+  const int64_t largest = std::min<int64_t>(target.is_cpu ? 64 : 128, LargestGroup(target));
+  const int64_t least = std::min<int64_t>(std::max<int64_t>(target.subgroup_size, 8), largest);
+  grid.local_size = std::clamp<int64_t>(PowerUpTo(grid.invocations() / 8), least, largest);
+  grid.workgroups = (grid.invocations() + grid.local_size - 1) / grid.local_size;
+  return grid;
+}
+
+codegen::ReductionSplit SplitFor(const Target& target) {
+  // A task is a row, on a GPU a workgroup's; or columns of an invocation, on a GPU of a workgroup.
+  if (target.is_cpu)
+    return {.least_elements = 65536, .enough_tasks = 16, .columns = 4, .chunk_elements = 16384};
+  return {.least_elements = 16384, .enough_tasks = 64, .columns = 256, .chunk_elements = 4096};
+}
+
+}  // namespace trama::vulkan

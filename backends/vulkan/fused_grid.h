@@ -1,0 +1,34 @@
+// How the loops of a phase of a fused kernel are spread over invocations.
+#pragma once
+
+#include "backends/codegen/fused_plan.h"
+#include "backends/vulkan/target.h"
+
+namespace trama::vulkan {
+
+struct FusedGrid {
+  // Of phase.merged: `outer` are spread over tasks, an invocation's or a workgroup's each; `inner`
+  // is what a task loops over. The innermost of the vector loop's kind is `vector_loop`, in steps
+  // of `lanes` elements; -1 and 1: element by element.
+  llvm::SmallVector<int> outer, inner;
+  int vector_loop = -1;
+  int64_t lanes = 1;
+
+  int64_t tasks = 1;  // the product of `outer`
+  int64_t steps = 1;  // the product of `inner`, in vectors
+  // A task is a workgroup, whose invocations share its steps; else an invocation.
+  bool workgroup_tasks = false;
+  // Invocations that share the steps of an elementwise task.
+  int64_t pieces = 1;
+  uint32_t local_size = 1;
+  int64_t workgroups = 1;
+
+  int64_t invocations() const { return tasks * pieces; }
+};
+
+FusedGrid SpreadPhase(const codegen::FusedPhase& phase, const Target& target);
+
+// Reductions that need more tasks than they have results.
+codegen::ReductionSplit SplitFor(const Target& target);
+
+}  // namespace trama::vulkan
