@@ -18,9 +18,10 @@ struct PassRemark {
 
 struct CompileOptions {
   DeviceTarget device;
-  std::string model;     // a label
-  std::string dump_dir;  // a file a pass, written as it ends; "" for none
-  bool timing = false;   // a table on standard error
+  std::string model;       // a label
+  bool recompute = false;  // activations of training steps, for less memory: passes/recompute.cc
+  std::string dump_dir;    // a file a pass, written as it ends; "" for none
+  bool timing = false;     // a table on standard error
 };
 
 // What compiling has to tell beside the plan.

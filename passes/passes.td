@@ -107,4 +107,15 @@ def OutlineKernels : Trama_Pass<"outline-kernels"> {
                         "elements computed up to which a program's dispatches cost more than its "
                         "work, so that all that may share a kernel does">];
 }
+def Recompute : Trama_Pass<"recompute"> {
+  let summary = "the backward pass runs kernels of the forward pass again instead of keeping results";
+  let description = [{
+    Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016, on level "kernels". The
+    dispatches that the loss depends on are cut into segments where little crosses, as between two
+    blocks of a transformer. What crosses is kept; what else the backward pass reads of a segment is
+    made again, by copies of the segment's dispatches, in front of the first that reads it. The last
+    segment is kept whole. Cuts are those with the least bytes at once. The copies run the same
+    kernels: results keep their bits. Run after outline-kernels.
+  }];
+}
 #endif

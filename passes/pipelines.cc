@@ -115,6 +115,7 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   BuildModelPipeline(pm);
   BuildProgramPipeline(pm);
   BuildKernelPipeline(pm, options.device);
+  if (options.recompute) pm.addPass(createRecompute());
   if (report && failed(CollectRemarks(*module.getContext(), &report->remarks)))
     return absl::InternalError("remarks cannot be collected");
   const bool passed = succeeded(pm.run(module));

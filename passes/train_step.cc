@@ -157,6 +157,8 @@ LogicalResult MakeAccumulate(FuncOp func) {
   mlir::OpBuilder b(func.front().getTerminator());
   Emitter e(b, func.getLoc());
   auto add = [&](BlockArgument state, Value value) {
+    // At once, where the value is made, so that what it is made of need not stay.
+    if (mlir::Operation* maker = value.getDefiningOp()) b.setInsertionPointAfter(maker);
     AddDonation(func, state, e.Add(state, value));
   };
   for (const Update& update : updates)

@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(const Model& model,
   TRAMA_ASSIGN_OR_RETURN(session->device_, Device::Open(options.backend, device_options));
   CompileOptions compile;
   compile.device = session->device_->target();
+  compile.recompute = options.recompute;
   compile.dump_dir = options.dump_dir;
   compile.timing = options.timing;
   TRAMA_ASSIGN_OR_RETURN(session->plan_, CompileModel(model, programs, compile, options.precision));

@@ -22,6 +22,7 @@ struct SessionOptions {
   std::string backend = "cpu";    // a plugin's name, or "check:A,B"
   DeviceOptions device;           // index, threads, plugin path, cache
   DType precision = DType::kF32;  // kF64: the program in float64, on `reference`
+  bool recompute = false;         // activations of training steps, for less memory
   std::string dump_dir;           // the program after each pass; "" for none
   bool timing = false;            // of the passes, on standard error
 };

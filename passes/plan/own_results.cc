@@ -69,6 +69,19 @@ bool MayWriteInPlace(OpResult root, Value argument) {
     });
   });
 }
+
+// The last op that reads `argument` for the program's own work, or `at_least` if that comes later.
+Operation* LastUse(Value argument, Operation* at_least) {
+  llvm::SmallVector<Value> names{argument};
+  Operation* last = at_least;
+  while (!names.empty())
+    for (Operation* user : names.pop_back_val().getUsers()) {
+      if (user->hasTrait<mlir::OpTrait::IsTerminator>()) continue;
+      if (last->isBeforeInBlock(user)) last = user;
+      if (mlir::isa<ReshapeOp>(user)) names.push_back(user->getResult(0));
+    }
+  return last;
+}
 }  // namespace
 
 Value StorageRoot(Value value) {
@@ -94,13 +107,14 @@ void OwnResults(FuncOp program) {
       owned.insert(result.get());
     }
   }
-  // Then, after every reader, what cannot be written to its place directly.
+  // Then, right after the last reader, what cannot be written to its place directly.
   for (mlir::OpOperand& result : terminator->getOpOperands()) {
     const Value argument = target(result.getOperandNumber());
     const Value root = StorageRoot(result.get());
     if (!argument || root == argument) continue;
-    if (!MayWriteInPlace(mlir::cast<OpResult>(root), argument))
-      result.set(Copy(b, result.get(), program));
+    if (MayWriteInPlace(mlir::cast<OpResult>(root), argument)) continue;
+    b.setInsertionPointAfter(LastUse(argument, result.get().getDefiningOp()));
+    result.set(Copy(b, result.get(), program));
   }
 }
 

@@ -16,6 +16,13 @@ std::string LocationString(mlir::Location location) {
   return text;
 }
 
+mlir::remark::RemarkOpts OptionsOf(mlir::Operation* op, llvm::StringRef name,
+                                   llvm::StringRef category) {
+  auto func = op->getParentOfType<mlir::func::FuncOp>();
+  auto opts = mlir::remark::RemarkOpts::name(name).category(category);
+  return func ? opts.function(func.getSymName()) : opts;
+}
+
 class Collector : public mlir::remark::detail::MLIRRemarkStreamerBase {
  public:
   explicit Collector(std::vector<PassRemark>* remarks) : remarks_(remarks) {}
@@ -37,14 +44,24 @@ class Collector : public mlir::remark::detail::MLIRRemarkStreamerBase {
 void NotFused(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& why) {
   if (!op->getContext()->getRemarkEngine()) return;
   const std::string category = (kPrefix + pass).str(), message = ("not fused: " + why).str();
-  auto func = op->getParentOfType<mlir::func::FuncOp>();
-  auto opts = mlir::remark::RemarkOpts::name("NotFused").category(category);
-  mlir::remark::missed(op->getLoc(), func ? opts.function(func.getSymName()) : opts) << message;
+  mlir::remark::missed(op->getLoc(), OptionsOf(op, "NotFused", category)) << message;
+}
+
+void Missed(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& what) {
+  if (!op->getContext()->getRemarkEngine()) return;
+  const std::string category = (kPrefix + pass).str(), message = what.str();
+  mlir::remark::missed(op->getLoc(), OptionsOf(op, "Missed", category)) << message;
+}
+
+void Made(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& what) {
+  if (!op->getContext()->getRemarkEngine()) return;
+  const std::string category = (kPrefix + pass).str(), message = what.str();
+  mlir::remark::passed(op->getLoc(), OptionsOf(op, "Made", category)) << message;
 }
 
 llvm::LogicalResult CollectRemarks(mlir::MLIRContext& context, std::vector<PassRemark>* remarks) {
   mlir::remark::RemarkCategories categories;
-  categories.missed = "trama.*";
+  categories.missed = categories.passed = "trama.*";
   return mlir::remark::enableOptimizationRemarks(
       context, std::make_unique<Collector>(remarks),
       std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), categories);

@@ -1,4 +1,5 @@
-// Why an optimisation was not made, for `trama explain` and `trama-opt --remarks-filter=trama.*`.
+// Why an optimisation was not made, and what one did, for `trama explain` and `trama-opt
+// --remarks-filter=trama.*`.
 #pragma once
 
 #include <vector>
@@ -12,6 +13,9 @@ namespace trama {
 // A remark of MLIR's remark engine in category "trama.PASS". Costs nothing and prints nothing where
 // nobody asked for remarks. Meant for ops that looked like the pattern and were refused.
 void NotFused(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& why);
+// The same for what was not made otherwise, in words of its own, and for what was.
+void Missed(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& what);
+void Made(mlir::Operation* op, llvm::StringRef pass, const llvm::Twine& what);
 
 // From here on, remarks of passes in this context are appended to `remarks`, which must outlive
 // the context or the next call.

@@ -135,6 +135,40 @@ TEST(Train, ResumesBitForBitAfterKill) {
   EXPECT_EQ(Numbers(place, "cut.jsonl", "tokens"), Numbers(place, "whole.jsonl", "tokens"));
 }
 
+// The MiB that a run says it will take.
+double Planned(const Outcome& outcome) {
+  const size_t end = outcome.err.find(" MiB planned"),
+               begin = end == std::string::npos ? end : outcome.err.rfind(' ', end - 1);
+  return begin == std::string::npos ? 0 : atof(outcome.err.c_str() + begin);
+}
+
+TEST(Train, RecomputesTheSameBitsInLessMemory) {
+  Workplace place;
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "de novo o mesmo, " + std::to_string(i * i) + "; ";
+  place.Write("text.txt", text);
+  for (const char* accumulation : {"1", "2"}) {
+    const std::vector<std::string> common{"train",           "gpt",
+                                          "--data=text.txt", "--steps=3",
+                                          "--set=n_layer=6", "--set=n_embd=64",
+                                          "--set=n_head=2",  "--seq_len=64",
+                                          "--batch_size=16", "--dropout=0.1",
+                                          "--overwrite",     "--grad_accumulation",
+                                          accumulation};
+    std::vector<std::string> keeps = common, recomputes = common;
+    keeps.push_back("--out=keeps");
+    recomputes.insert(recomputes.end(), {"--out=recomputes", "--recompute"});
+    const Outcome kept = place.Trama(keeps), again = place.Trama(recomputes);
+    ASSERT_EQ(kept.status, 0) << kept.err;
+    ASSERT_EQ(again.status, 0) << again.err;
+    EXPECT_EQ(kept.out, again.out);
+    EXPECT_TRUE(place.Read("keeps/model.safetensors") ==
+                place.Read("recomputes/model.safetensors"));
+    EXPECT_GT(Planned(again), 0);
+    EXPECT_LT(Planned(again), 0.6 * Planned(kept));
+  }
+}
+
 TEST(Train, ControlCWritesACheckpoint) {
   Workplace place;
   std::string text(4000, 'a');

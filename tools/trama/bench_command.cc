@@ -138,6 +138,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewOrLoadedModel(flags.positional()[0], config, 0));
+  options.recompute = flags.Bool("recompute");
   const bool profile = flags.Bool("profile");
   if (profile) options.device.more["profile"] = "1";
   const int64_t batch = flags.Int("batch_size"), context = model.model->MaxLength();
@@ -237,6 +238,7 @@ TRAMA_COMMAND((Command{
          {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest"},
          {"position", FlagKind::kInt, "128", "keys in the cache when a token is decoded"},
          {"optimizer", FlagKind::kString, "adamw", "adamw or sgd"},
+         {"recompute", FlagKind::kBool, "false", "activations again instead of keeping them"},
          {"seconds", FlagKind::kDouble, "2", "how long to time each"},
          {"profile", FlagKind::kBool, "false", "time by kind of kernel, on standard error"},
          {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"},

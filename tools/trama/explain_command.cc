@@ -70,6 +70,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(Device device, Device::Open(options.backend, options.device));
   CompileOptions compile;
   compile.device = device.target();
+  compile.recompute = flags.Bool("recompute");
   compile.model = model.entry->name;
   compile.dump_dir = flags.String("dump_ir");
   compile.timing = flags.Bool("timing");
@@ -105,6 +106,7 @@ TRAMA_COMMAND((Command{
           "forward, loss, gradients, train_step, decode; "
           "several separated by commas"},
          {"stage", FlagKind::kString, "", "one stage only: traced, a pass's flag, or plan"},
+         {"recompute", FlagKind::kBool, "false", "as training with it does"},
          {"dump_ir", FlagKind::kString, "", "a folder: a file a pass"},
          {"timing", FlagKind::kBool, "false", "the passes' times on standard error"},
          {"batch_size", FlagKind::kInt, "1", "examples"},

@@ -226,6 +226,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   const std::string& out = flags.String("out");
   TRAMA_RETURN_IF_ERROR(CheckOut(flags));
   TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
+  session_options.recompute = flags.Bool("recompute");
   TrainOptions options;
   TRAMA_ASSIGN_OR_RETURN(options.optimizer, OptimizerOf(flags));
   TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
@@ -308,6 +309,8 @@ TRAMA_COMMAND((Command{
          {"epochs", FlagKind::kInt, "0", "or passes over the data"},
          {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all"},
          {"grad_accumulation", FlagKind::kInt, "1", "batches an update"},
+         {"recompute", FlagKind::kBool, "false",
+          "computes activations again in the backward pass, for less memory"},
          {"shuffle", FlagKind::kBool, "true", "a new order each epoch"},
          {"optimizer", FlagKind::kString, "adamw", "sgd, momentum, adam or adamw"},
          {"lr", FlagKind::kDouble, "0.001", "learning rate"},
