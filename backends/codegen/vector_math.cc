@@ -139,8 +139,10 @@ Value GeluDerivative(Builder& b, Value x, bool tanh_form) {
   }
   Value w = b.Mul(b.Mul(c(kGeluScale), x), b.Fma(square, c(kGeluCubic), c(1)));
   Value s = Sigmoid(b, w);
-  Value slope = b.Mul(b.Fma(square, c(3 * kGeluCubic), c(1)), c(kGeluScale));
-  return b.Fma(b.Mul(x, slope), b.Mul(s, b.Sub(c(1), s)), s);
+  // s + s (1 - s) x dw/dx, from the factor that is 0 where the others overflow.
+  Value u = b.Mul(b.Mul(s, b.Sub(c(1), s)), x);
+  u = b.Fma(b.Mul(b.Mul(u, x), c(3 * kGeluCubic)), x, u);
+  return b.Fma(u, c(kGeluScale), s);
 }
 
 Value Sqrt(Builder& b, Value x) { return math::SqrtOp::create(b, x); }

@@ -108,18 +108,58 @@ Value Power(Builder& b, Value x, Value y) {
   return b.Select(one, c(1), result);
 }
 
-// sin(x + quarter * pi/2): x less the nearest multiple of pi/2, in three floats, and Cephes'
-// polynomials on [-pi/4, pi/4].
-Value Sine(Builder& b, Value x, int quarter) {
-  const Type type = x.getType();
-  auto c = [&](double value) { return b.Constant(type, value); };
-  constexpr double kMagic = 12582912.0;  // adding it rounds to an integer
-  Value shifted = b.Add(b.Mul(x, c(0.63661977236758134)), c(kMagic));
-  Value n = b.Sub(shifted, c(kMagic)), r = x;
-  for (double part : {1.57079637050628662, -4.371138828673793e-8, -1.7151245100058819e-15}) {
-    auto [product, error] = ExactProduct(b, n, c(part));
-    r = b.Sub(b.Sub(r, product), error);
+// |x| modulo 2 pi, for |x| >= 1/2: the nearest multiple of pi/2, and what is left of it in f32.
+struct Angle {
+  Value quadrant, rest;
+};
+
+// By Payne and Hanek: the 24 bits of x times those of 1 / (2 pi) that count, 64 of the product.
+Angle ReduceAngle(Builder& b, Value x) {
+  constexpr int64_t kInverse[] = {0,          0x28BE60DB, 0x9391054A, 0x7F09D5F4,
+                                  0x7D4D3770, 0x36D8A566, 0x4F10E410};  // the point is after 0
+  Value bits = b.Bitcast(x, b.Int(32));
+  const Type type = bits.getType();
+  auto k = [&](int64_t value) { return b.IntConstant(type, value); };
+  auto right = [&](Value v, Value by) -> Value { return arith::ShRUIOp::create(b, v, by); };
+  auto left = [&](Value v, Value by) -> Value { return arith::ShLIOp::create(b, v, by); };
+  // |x| = mantissa 2^(exponent - 32).
+  Value mantissa = b.Or(left(bits, k(8)), k(0x80000000));
+  Value exponent = b.Sub(b.And(right(bits, k(23)), k(0xFF)), 126);
+  Value word = right(exponent, k(5)), shift = b.And(exponent, k(31));
+  Value words[4];  // of the table, from `word`
+  for (int i = 0; i < 4; ++i) {
+    words[i] = k(kInverse[i]);
+    for (int w = 1; w <= 4; ++w)
+      words[i] = b.Select(b.Compare(arith::CmpIPredicate::eq, word, k(w)),
+                          k(i + w < 7 ? kInverse[i + w] : 0), words[i]);
   }
+  Value keep = b.Sub(k(31), shift);
+  for (int i = 0; i < 3; ++i)
+    words[i] = b.Or(left(words[i], shift), right(right(words[i + 1], k(1)), keep));
+  auto first = arith::MulUIExtendedOp::create(b, mantissa, words[1]);
+  auto second = arith::MulUIExtendedOp::create(b, mantissa, words[2]);
+  Value low = b.Add(first.getLow(), second.getHigh());
+  Value carry = b.Select(b.Compare(arith::CmpIPredicate::ult, low, first.getLow()), k(1), k(0));
+  Value high = b.Add(b.Add(first.getHigh(), carry), b.Mul(mantissa, words[0]));
+  // In turns of 2^64; the highest two bits, rounded, are quarters.
+  Value quadrant = right(b.Add(high, k(0x20000000)), k(30));
+  high = b.Or(left(high, k(2)), right(low, k(30)));
+  low = left(low, k(2));
+  const Type f32 = x.getType();
+  Value quarter = b.Add(b.Mul(arith::SIToFPOp::create(b, f32, high), b.Constant(f32, 0x1p-32)),
+                        b.Mul(arith::UIToFPOp::create(b, f32, low), b.Constant(f32, 0x1p-64)));
+  return {quadrant, b.Mul(quarter, b.Constant(f32, 1.5707963267948966))};
+}
+
+// sin(x + quarters * pi/2), with Cephes' polynomials on [-pi/4, pi/4].
+Value Sine(Builder& b, Value x, int quarters) {
+  auto c = [&](double value) { return b.Constant(x.getType(), value); };
+  Value ax = math::AbsFOp::create(b, x);
+  auto [quadrant, r] = ReduceAngle(b, ax);
+  Value small = b.Less(ax, c(0.5));
+  r = b.Select(small, ax, r);
+  Value zero = b.IntConstant(quadrant.getType(), 0);
+  quadrant = b.Select(small, zero, quadrant);
   Value z = b.Mul(r, r);
   auto polynomial = [&](std::initializer_list<double> coefficients) {
     Value sum;
@@ -130,15 +170,15 @@ Value Sine(Builder& b, Value x, int quarter) {
   sine = b.Add(b.Mul(b.Mul(sine, z), r), r);
   Value cosine = polynomial({2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2});
   cosine = b.Add(b.Sub(b.Mul(b.Mul(cosine, z), z), b.Mul(z, c(0.5))), c(1));
-  // The low bits of `shifted` are n's.
-  Value bits = b.Bitcast(shifted, b.Int(32));
-  Value quadrant = b.Add(bits, quarter);
+  quadrant = b.Add(quadrant, quarters);
   auto bit = [&](int64_t mask) {
     Value masked = b.And(quadrant, b.IntConstant(quadrant.getType(), mask));
-    return b.Compare(arith::CmpIPredicate::ne, masked, b.IntConstant(quadrant.getType(), 0));
+    return b.Compare(arith::CmpIPredicate::ne, masked, zero);
   };
   Value result = b.Select(bit(1), cosine, sine);
-  return b.Select(bit(2), b.Neg(result), result);
+  result = b.Select(bit(2), b.Neg(result), result);
+  if (quarters == 0) result = b.Select(b.Less(x, c(0)), b.Neg(result), result);  // odd
+  return b.Select(b.Less(ax, c(INFINITY)), result, b.Sub(x, x));
 }
 
 template <typename Op>

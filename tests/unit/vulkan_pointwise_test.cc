@@ -1,11 +1,15 @@
-// Every pointwise op of codegen, for scalars and for vectors, as a shader.
+// Every pointwise op of codegen, for scalars and for vectors: a valid shader in both ABIs, whose
+// results are the interpreter's, for infinities, NaN and other values at the ends of the types too.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "backends/codegen/pointwise.h"
 #include "backends/vulkan/phase_builder.h"
 #include "tests/unit/vulkan_test_spirv.h"
+#include "tests/unit/vulkan_test_util.h"
 
 namespace trama::vulkan {
 namespace {
@@ -102,7 +106,7 @@ std::vector<OpGroup> Groups() {
   return groups;
 }
 
-constexpr int kSize = 256;
+constexpr int kSize = 1024;
 
 std::string TensorOf(const std::string& type) {
   return absl::StrCat("tensor<", kSize, "x", type, ">");
@@ -139,6 +143,98 @@ TEST_P(Pointwise, IsAValidShader) {
   for (const char* kind : {"test_scalars", "test_vectors"}) {
     SCOPED_TRACE(kind);
     ExpectValidShaders(kind, Body(GetParam()));
+  }
+}
+
+// The smallest normal number of a type, below which drivers may give or take 0.
+double SmallestNormal(DType type) {
+  return type == DType::kF64   ? std::numeric_limits<double>::min()
+         : type == DType::kF16 ? 0x1p-14
+                               : std::numeric_limits<float>::min();
+}
+
+// Every pair of special values in the first two float operands, then random ones.
+std::vector<HostTensor> Inputs(mlir::func::FuncOp body) {
+  const std::vector<double> special = {
+      0,         -0.0, 1,     -1,   0.5,   2,     -3,   INFINITY, -INFINITY,    NAN,
+      1e-41,     1e38, -1e38, 89.0, -88.5, 1e-30, 1e30, 16777216, 2147483648.0, -2147483648.0,
+      0.9999999, 7.5};
+  std::mt19937 random(3);
+  std::vector<HostTensor> inputs;
+  int64_t stride = 1;
+  for (mlir::Type type : body.getArgumentTypes()) {
+    HostTensor tensor = kernel_testing::RandomTensor(type, random, -4, 4);
+    const bool is_float = mlir::isa<mlir::FloatType>(getElementTypeOrSelf(type));
+    std::uniform_real_distribution<double> exponent(-100, 100);
+    const int64_t count = tensor.num_elements(), specials = special.size();
+    for (int64_t i = 0; i < count; ++i) {
+      if (!is_float) {
+        if (tensor.dtype != DType::kBool && i % 3 == 0) tensor.set(i, int(random() % 256) - 128);
+      } else if (i < specials * specials) {
+        tensor.set(i, special[i / stride % specials]);
+      } else if (i % 4 == 0) {
+        tensor.set(i, (i % 8 ? 1 : -1) * std::exp(exponent(random)));
+      }
+    }
+    if (is_float) stride *= specials;
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+// Units in the last place of the result's type that `op` may differ by, and the size of the numbers
+// that cancel in it, whose last place counts where it is more than the result's.
+struct Accuracy {
+  double ulp = 4, cancels = 0;
+};
+Accuracy AccuracyOf(const std::string& op) {
+  if (op == "sin" || op == "cos") return {4, 1};
+  if (absl::StartsWith(op, "gelu")) return {8, 4};
+  return {};
+}
+
+bool Near(double got, double want, double epsilon, double smallest, const Accuracy& accuracy) {
+  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
+  if (std::isinf(want) || std::isinf(got)) return got == want;
+  if (std::abs(want) <= 2 * smallest && std::abs(got) <= 2 * smallest) return true;
+  return std::abs(got - want) <=
+         accuracy.ulp * epsilon * std::max(std::abs(want), accuracy.cancels);
+}
+
+TEST_P(Pointwise, MatchesTheInterpreter) {
+  const OpGroup& group = GetParam();
+  for (Abi abi : {Abi::kAddress, Abi::kDescriptors}) {
+    for (const char* kind : {"test_scalars", "test_vectors"}) {
+      SCOPED_TRACE(absl::StrCat(kind, " ", Name(abi)));
+      ASSERT_OK_AND_ASSIGN(auto kernel, VulkanKernel::Compile(kind, Body(group), abi));
+      std::vector<HostTensor> inputs = Inputs(kernel->body()), flushed = inputs;
+      for (HostTensor& tensor : flushed)
+        for (int64_t i = 0; i < tensor.num_elements(); ++i)
+          if (std::abs(tensor.at(i)) < SmallestNormal(tensor.dtype)) tensor.set(i, 0);
+      ASSERT_OK_AND_ASSIGN(auto want, reference::Evaluate(kernel->body(), inputs));
+      ASSERT_OK_AND_ASSIGN(auto want_flushed, reference::Evaluate(kernel->body(), flushed));
+      ASSERT_OK_AND_ASSIGN(auto got, kernel->Run(inputs));
+      for (size_t r = 0; r < got.size(); ++r) {
+        const DType type = got[r].dtype;
+        const double epsilon = type == DType::kF64    ? 0x1p-52
+                               : type == DType::kF32  ? 0x1p-23
+                               : type == DType::kF16  ? 0x1p-10
+                               : type == DType::kBF16 ? 0x1p-7
+                                                      : 0;
+        int wrong = 0;
+        for (int64_t i = 0; i < got[r].num_elements() && wrong < 5; ++i) {
+          const double g = got[r].at(i), smallest = epsilon ? SmallestNormal(type) : 0;
+          const Accuracy accuracy = AccuracyOf(group.ops[r]);
+          if (Near(g, want[r].at(i), epsilon, smallest, accuracy) ||
+              Near(g, want_flushed[r].at(i), epsilon, smallest, accuracy))
+            continue;
+          ++wrong;
+          std::string of;
+          for (const HostTensor& input : inputs) absl::StrAppend(&of, " ", input.at(i));
+          ADD_FAILURE() << group.ops[r] << of << " gives " << g << ", not " << want[r].at(i);
+        }
+      }
+    }
   }
 }
 
