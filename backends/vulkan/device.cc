@@ -105,6 +105,7 @@ absl::Status Device::CreateDevice(const DeviceOptions& options) {
         absl::StrCat("abi=address: ", device.name, " has no bufferDeviceAddress"));
   target_.device_address = options.device_address.value_or(device.has_device_address);
   target_.is_cpu = options.is_cpu.value_or(target_.is_cpu);
+  if (options.max_buffer_range) target_.max_buffer_range = options.max_buffer_range;
 
   VkPhysicalDeviceVulkan12Features want12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
   want12.timelineSemaphore = VK_TRUE;

@@ -20,6 +20,7 @@ struct DeviceOptions {
   bool validation = false;             // under VK_LAYER_KHRONOS_validation
   std::optional<bool> device_address;  // the kernels' ABI; absent: addresses where there are any
   std::optional<bool> is_cpu;          // what kernels are made for; absent: what the device is
+  uint64_t max_buffer_range = 0;       // of a descriptor; 0: as the device has it
   std::string loader = "libvulkan.so.1";
   // How long a submission may make no progress before it is given up.
   double timeout_seconds = 600;

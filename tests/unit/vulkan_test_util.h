@@ -31,11 +31,15 @@ struct TestDevice {
   // as_gpu: with the kernels that a graphics processor gets.
   static absl::StatusOr<std::unique_ptr<TestDevice>> Open(Abi abi, bool staging = false,
                                                           bool as_gpu = false) {
-    auto test = std::make_unique<TestDevice>();
     DeviceOptions options;
-    options.validation = true;
     options.device_address = abi == Abi::kAddress;
     if (as_gpu) options.is_cpu = false;
+    return Open(options, staging);
+  }
+  static absl::StatusOr<std::unique_ptr<TestDevice>> Open(DeviceOptions options,
+                                                          bool staging = false) {
+    auto test = std::make_unique<TestDevice>();
+    options.validation = true;
     TRAMA_ASSIGN_OR_RETURN(test->device, Device::Open(options));
     test->memory = std::make_unique<Memory>(*test->device, staging);
     test->shaders = std::make_unique<ShaderCache>(*test->memory, /*directory=*/"", /*threads=*/2);
@@ -73,12 +77,18 @@ class VulkanKernel {
                                                                const std::string& text,
                                                                Abi abi = Abi::kAddress,
                                                                bool as_gpu = false) {
+    TRAMA_ASSIGN_OR_RETURN(TestDevice * device, TestDevice::Get(abi, as_gpu));
+    return Compile(kind, text, *device);
+  }
+  static absl::StatusOr<std::unique_ptr<VulkanKernel>> Compile(const std::string& kind,
+                                                               const std::string& text,
+                                                               TestDevice& device) {
     auto kernel = std::make_unique<VulkanKernel>();
     kernel->text_ = text;
     kernel->context_ = NewContext();
     TRAMA_ASSIGN_OR_RETURN(kernel->module_, codegen::ParseBody(*kernel->context_, text));
     kernel->body_ = *kernel->module_->getOps<mlir::func::FuncOp>().begin();
-    TRAMA_ASSIGN_OR_RETURN(kernel->device_, TestDevice::Get(abi, as_gpu));
+    kernel->device_ = &device;
     LoadStatistics statistics;
     TRAMA_ASSIGN_OR_RETURN(
         auto loaded, kernel->device_->shaders->Load({{kind, &kernel->text_, ""}}, &statistics));
