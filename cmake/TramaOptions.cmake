@@ -18,7 +18,10 @@ add_compile_options(-Wall -Wextra -Wno-unused-parameter)
 
 set(TRAMA_SANITIZE "" CACHE STRING "address,undefined or thread")
 if(TRAMA_SANITIZE)
-  add_compile_options(-fsanitize=${TRAMA_SANITIZE} -fno-omit-frame-pointer -g1)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+  # Every finding ends the program, so that a test cannot pass with one.
+  add_compile_options(-fsanitize=${TRAMA_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${TRAMA_SANITIZE})
 endif()
 

@@ -49,10 +49,19 @@ std::string HuggingFaceDirectory(const std::string& path) {
   return IsDirectory(path) || !FileExists(path) ? path : DirectoryOf(path);
 }
 
+// The directory that has its tokenizer: of an adapter alone, its base's.
+absl::StatusOr<std::string> TokenizerDirectory(const std::string& path) {
+  std::string directory = HuggingFaceDirectory(path);
+  if (!HasAdapter(directory) || FileExists(JoinPath(directory, "config.json"))) return directory;
+  return AdapterBase(directory);
+}
+
 absl::Status CopyTokenizer(ModelFormat format, const LoadedModel& model, const std::string& path,
                            const std::string& out) {
-  if (format == ModelFormat::kSafetensors)
-    return CopyFiles(kHuggingFaceFiles, HuggingFaceDirectory(path), out).status();
+  if (format == ModelFormat::kSafetensors) {
+    TRAMA_ASSIGN_OR_RETURN(const std::string directory, TokenizerDirectory(path));
+    return CopyFiles(kHuggingFaceFiles, directory, out).status();
+  }
   if (format == ModelFormat::kLlmc) return absl::OkStatus();  // a file of weights alone
   TRAMA_ASSIGN_OR_RETURN(const int copied, CopyFiles(kOpenAIFiles, path, out));
   if (copied < 2) return absl::OkStatus();

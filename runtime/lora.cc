@@ -189,6 +189,11 @@ absl::Status ApplyAdapter(const std::string& directory, LoadedModel* model) {
   return MergeLora(model);
 }
 
+absl::Status RemoveAdapter(const std::string& directory) {
+  TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, kConfigFile)));
+  return RemoveAll(JoinPath(directory, kModelFile));
+}
+
 bool HasAdapter(const std::string& directory) {
   return FileExists(JoinPath(directory, kConfigFile));
 }

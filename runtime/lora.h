@@ -31,6 +31,9 @@ absl::Status WriteAdapter(const LoadedModel& model, const TensorMap& parameters,
 // every tensor that is missing, extra or misshapen.
 absl::Status ApplyAdapter(const std::string& directory, LoadedModel* model);
 
+// Removes the files of an adapter, where there are some.
+absl::Status RemoveAdapter(const std::string& directory);
+
 // Whether `directory` has an adapter_config.json.
 bool HasAdapter(const std::string& directory);
 // Its base_model_name_or_path, also looked for beside `directory`. NotFound where that is no

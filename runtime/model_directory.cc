@@ -136,9 +136,18 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(directory);
   if (tokenizer.ok())
     loaded.tokenizer = *std::move(tokenizer);
-  else if (!absl::IsNotFound(tokenizer.status()) && !absl::IsUnimplemented(tokenizer.status()))
+  else if (absl::IsNotFound(tokenizer.status()) || absl::IsUnimplemented(tokenizer.status()))
+    loaded.tokenizer_status = tokenizer.status();  // ids may be all that is wanted
+  else
     return tokenizer.status();
   return loaded;
+}
+
+absl::Status CheckTokenizer(const LoadedModel& model) {
+  if (model.tokenizer) return absl::OkStatus();
+  const absl::string_view why = model.tokenizer_status.message();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the model has no tokenizer", why.empty() ? "" : absl::StrCat(" (", why, ")")));
 }
 
 absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,

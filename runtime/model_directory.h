@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config.h"
 #include "base/host_tensor.h"
@@ -19,8 +20,12 @@ struct LoadedModel {
   Config config;  // every key of the family, and what else config.json held
   std::unique_ptr<Model> model;
   TensorMap parameters;                        // by state_dict name; empty for a model without any
-  std::shared_ptr<const Tokenizer> tokenizer;  // null where the directory has none
+  std::shared_ptr<const Tokenizer> tokenizer;  // null where the directory has none that is read
+  absl::Status tokenizer_status;               // why there is none: NotFound, Unimplemented
 };
+
+// FailedPrecondition that says why where the model has no tokenizer.
+absl::Status CheckTokenizer(const LoadedModel& model);
 
 // A model of the zoo by name, with fresh weights from `seed`. `overrides` win over the family's
 // defaults; an unknown key is an InvalidArgument that suggests the nearest.

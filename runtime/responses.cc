@@ -39,8 +39,7 @@ absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model, Tenso
                                                  const std::vector<Instruction>& records,
                                                  const SessionOptions& options, int64_t max_tokens,
                                                  const std::function<void(int64_t done)>& done) {
-  if (!model.tokenizer)
-    return absl::FailedPreconditionError("the model has no tokenizer to read instructions with");
+  TRAMA_RETURN_IF_ERROR(CheckTokenizer(model));
   GenerateOptions generate;
   generate.max_tokens = max_tokens;
   generate.sampling.greedy = true;

@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/diagnose.h"
+#include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
 #include "runtime/lora.h"
 #include "runtime/metrics.h"
@@ -251,22 +252,35 @@ absl::Status Trainer::WriteCheckpoint() {
   state.Set("tokens", tokens_);
   state.Set("evaluations_since_best", evaluations_since_best_);
   if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
-  if (!wrote_model_) {
-    // The files that do not change while it trains.
-    TRAMA_RETURN_IF_ERROR(MakeDirectories(options_.out));
-    TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
-    wrote_model_ = true;
-  }
-  TRAMA_RETURN_IF_ERROR(SaveCheckpoint(options_.out, checkpoint));
-  return HasLora(model_) ? WriteAdapterFiles() : absl::OkStatus();
+  if (wrote_model_) return WriteCheckpointTo(options_.out, checkpoint);
+  TRAMA_RETURN_IF_ERROR(WriteFirstCheckpoint(checkpoint));
+  wrote_model_ = true;
+  return absl::OkStatus();
 }
 
-absl::Status Trainer::WriteAdapterFiles() {
+// With the files that do not change while it trains.
+absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
+  if (!FileExists(options_.out)) {
+    TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction fresh, DirectoryTransaction::Begin(options_.out));
+    TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, fresh.path()));
+    TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(fresh.path(), checkpoint));
+    return fresh.Commit();
+  }
+  // What a full disk would stop comes first: the model that is there is whole until then.
+  TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(options_.out, checkpoint));
+  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
+  return HasLora(model_) ? absl::OkStatus() : RemoveAdapter(options_.out);
+}
+
+absl::Status Trainer::WriteCheckpointTo(const std::string& directory,
+                                        const CheckpointSource& checkpoint) {
+  TRAMA_RETURN_IF_ERROR(SaveCheckpoint(directory, checkpoint));
+  if (!HasLora(model_)) return absl::OkStatus();
   TensorMap adapter;
   for (const auto& [name, slot] : session_->state())
     if (slot.role == "parameter" && IsAdapterParameter(name))
       TRAMA_RETURN_IF_ERROR(session_->Read(slot, &adapter[name]));
-  return WriteAdapter(model_, adapter, options_.base_model, options_.out);
+  return WriteAdapter(model_, adapter, options_.base_model, directory);
 }
 
 absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {

@@ -18,6 +18,8 @@
 
 namespace trama {
 
+struct CheckpointSource;
+
 struct TrainOptions {
   int64_t steps = 0;   // updates; 0: by epochs
   int64_t epochs = 0;  // over the training data
@@ -95,7 +97,8 @@ class Trainer {
   absl::Status Update(double* loss, double* grad_norm, int64_t* tokens);
   absl::Status RunChecked(uint32_t program, const char* what);
   absl::Status WriteCheckpoint();
-  absl::Status WriteAdapterFiles();
+  absl::Status WriteFirstCheckpoint(const CheckpointSource& checkpoint);
+  absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);
 
   LoadedModel& model_;
   TrainOptions options_;

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "backends/reference/evaluators.h"
+#include "ir/compare.h"
 
 namespace trama::reference {
 namespace {
@@ -51,25 +52,6 @@ T Max(T a, T b) {
 template <typename T>
 T Min(T a, T b) {
   return a < b || a != a ? a : b;
-}
-
-template <typename T>
-bool Holds(ComparePredicate predicate, T a, T b) {
-  switch (predicate) {
-    case ComparePredicate::eq:
-      return a == b;
-    case ComparePredicate::ne:
-      return a != b;
-    case ComparePredicate::lt:
-      return a < b;
-    case ComparePredicate::le:
-      return a <= b;
-    case ComparePredicate::gt:
-      return a > b;
-    case ComparePredicate::ge:
-      return a >= b;
-  }
-  return false;
 }
 
 void Compare(Inputs<CompareOp> in, Results out) {

@@ -1,5 +1,6 @@
 // Comparisons, booleans, select and cast.
 #include "ir/builder_util.h"
+#include "ir/compare.h"
 #include "ir/fold_util.h"
 
 namespace trama {
@@ -59,23 +60,7 @@ OpFoldResult NotOp::fold(FoldAdaptor adaptor) {
 }
 
 OpFoldResult CompareOp::fold(FoldAdaptor adaptor) {
-  auto holds = [predicate = getPredicate()](auto l, auto r) {
-    switch (predicate) {
-      case ComparePredicate::eq:
-        return l == r;
-      case ComparePredicate::ne:
-        return l != r;
-      case ComparePredicate::lt:
-        return l < r;
-      case ComparePredicate::le:
-        return l <= r;
-      case ComparePredicate::gt:
-        return l > r;
-      case ComparePredicate::ge:
-        return l >= r;
-    }
-    llvm_unreachable("every predicate is above");
-  };
+  auto holds = [predicate = getPredicate()](auto l, auto r) { return Holds(predicate, l, r); };
   return FoldBinary(
       adaptor.getLhs(), adaptor.getRhs(), getType(),
       [&](double l, double r) -> double { return holds(l, r); },

@@ -157,7 +157,7 @@ absl::Status CheckMemory(const plan::Plan& plan, const DeviceTarget& device) {
 
 absl::StatusOr<plan::Plan> EmitPlan(mlir::ModuleOp module, const CompileOptions& options) {
   plan::Plan plan;
-  plan.set_version(1);
+  plan.set_version(kPlanVersion);
   plan.set_model(options.model);
   TRAMA_ASSIGN_OR_RETURN(const BufferOf buffers, PlanBuffers(module, options.device, plan));
   TRAMA_RETURN_IF_ERROR(CheckMemory(plan, options.device));

@@ -29,6 +29,9 @@ class Validator {
   Validator(const plan::Plan& plan, const DeviceTarget& device) : plan_(plan), device_(device) {}
 
   absl::Status Run() {
+    if (plan_.version() > kPlanVersion)
+      return absl::InvalidArgumentError(absl::StrCat("a plan of version ", plan_.version(),
+                                                     "; this build reads up to ", kPlanVersion));
     for (int i = 0; i < plan_.blocks_size(); ++i)
       if (plan_.blocks(i).bytes() > device_.max_block_bytes)
         return absl::InternalError(absl::StrCat("block ", i, " has ", plan_.blocks(i).bytes(),

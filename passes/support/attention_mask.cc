@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ir/builder_util.h"
+#include "ir/compare.h"
 #include "passes/support/match.h"
 
 namespace trama {
@@ -27,24 +28,6 @@ bool Flip(TwoValued& t) {
 
 // Makes `no` the given value, by flipping where that helps.
 bool MakeNo(TwoValued& t, double no) { return t.no == no || (t.yes == no && Flip(t)); }
-
-bool Holds(ComparePredicate predicate, double l, double r) {
-  switch (predicate) {
-    case ComparePredicate::eq:
-      return l == r;
-    case ComparePredicate::ne:
-      return l != r;
-    case ComparePredicate::lt:
-      return l < r;
-    case ComparePredicate::le:
-      return l <= r;
-    case ComparePredicate::gt:
-      return l > r;
-    case ComparePredicate::ge:
-      return l >= r;
-  }
-  return false;
-}
 
 std::optional<TwoValued> ReadNumbers(Value v, mlir::OpBuilder& b, int depth);
 

@@ -1,5 +1,7 @@
 #include "runtime/data/data.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/nearest.h"
@@ -19,6 +21,18 @@ absl::Status CheckThere(const std::string& path) {
   const absl::StatusOr<std::vector<std::string>> beside = ListDirectory(DirectoryOf(path));
   return absl::NotFoundError(absl::StrCat(
       "no such data: ", path, beside.ok() ? DidYouMean(FileNameOf(path), *beside) : std::string()));
+}
+
+// Options that a kind of data would pass over in silence.
+absl::Status CheckKnown(const DataOptions& options, const DataKind& kind) {
+  for (const auto& [name, given] :
+       {std::pair("splits", !options.splits.empty() || !options.part.empty()),
+        std::pair("balance", options.balance),
+        std::pair("mask_instruction", options.mask_instruction)})
+    if (given && std::find(kind.knows.begin(), kind.knows.end(), name) == kind.knows.end())
+      return absl::InvalidArgumentError(absl::StrCat(
+          options.data, ": ", name, " means nothing for this kind of data, ", kind.name));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -48,7 +62,10 @@ absl::StatusOr<LoadedData> LoadData(const DataOptions& options) {
     names.push_back(kind.name);
     if (kind.claims(options) && (!best || kind.priority > best->priority)) best = &kind;
   }
-  if (best) return best->load(options);
+  if (best) {
+    TRAMA_RETURN_IF_ERROR(CheckKnown(options, *best));
+    return best->load(options);
+  }
   std::sort(names.begin(), names.end());
   return absl::InvalidArgumentError(absl::StrCat("unknown kind of data: ", options.data,
                                                  " (known: ", absl::StrJoin(names, ", "), ")"));

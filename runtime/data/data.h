@@ -35,7 +35,8 @@ struct DataOptions {
   // Text: --tokenizer=chars|bytes|DIR, or one that is loaded already and then wins.
   std::string tokenizer_spec = "chars";
   std::shared_ptr<const Tokenizer> tokenizer{};
-  int64_t vocab_size = 0;  // the model's; ids beyond it are an error. 0: not checked
+  absl::Status tokenizer_status{};  // why there may be none: what text is refused with
+  int64_t vocab_size = 0;           // the model's; ids beyond it are an error. 0: not checked
   int64_t seq_len = 0;
   int64_t stride = 0;  // 0: random windows, and side by side where `training` is false
   WindowLabels labels = WindowLabels::kEveryToken;
@@ -80,6 +81,8 @@ struct DataKind {
   bool (*claims)(const DataOptions& options);
   absl::StatusOr<LoadedData> (*load)(const DataOptions& options);
   int priority = 0;  // of several that claim the data, the highest loads it
+  // Of splits (and part), balance and mask_instruction those that `load` knows. Others are refused.
+  std::vector<std::string_view> knows = {};
 };
 bool RegisterDataKind(const DataKind& kind);
 

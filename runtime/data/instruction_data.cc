@@ -79,8 +79,11 @@ absl::StatusOr<LoadedData> LoadInstructions(const DataOptions& options) {
   return loaded;
 }
 
-TRAMA_DATA_KIND((DataKind{".json or .jsonl with instruction and output", IsInstructions,
-                          LoadInstructions, /*priority=*/1}));
+TRAMA_DATA_KIND((DataKind{".json or .jsonl with instruction and output",
+                          IsInstructions,
+                          LoadInstructions,
+                          /*priority=*/1,
+                          {"splits", "mask_instruction"}}));
 
 }  // namespace
 }  // namespace trama

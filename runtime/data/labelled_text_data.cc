@@ -78,7 +78,10 @@ absl::StatusOr<LoadedData> LoadLabelledText(const DataOptions& options) {
 }
 
 TRAMA_DATA_KIND((DataKind{"label TAB text, or a table with a text_column (classifiers of text)",
-                          IsLabelledText, LoadLabelledText, /*priority=*/1}));
+                          IsLabelledText,
+                          LoadLabelledText,
+                          /*priority=*/1,
+                          {"splits", "balance"}}));
 
 }  // namespace
 }  // namespace trama

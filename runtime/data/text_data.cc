@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "runtime/data/data.h"
 #include "runtime/data/text.h"
+#include "runtime/data/tokenize.h"
 #include "runtime/data/tokens.h"
 #include "runtime/data/window_dataset.h"
 #include "runtime/formats/file.h"
@@ -127,13 +128,7 @@ absl::StatusOr<LoadedData> LoadText(const DataOptions& given) {
   const bool lines = ExtensionOf(options.data) == ".jsonl";
   TRAMA_ASSIGN_OR_RETURN(std::vector<Document> documents,
                          ReadDocuments(options.data, lines ? options.limit : 0));
-  if (!options.tokenizer) {
-    TRAMA_ASSIGN_OR_RETURN(options.tokenizer, MakeTokenizerFor(options.tokenizer_spec, documents));
-  }
-  if (options.vocab_size > 0 && options.tokenizer->vocab_size() > options.vocab_size)
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.data, ": the tokenizer has ", options.tokenizer->vocab_size(),
-                     " ids, the model's vocabulary only ", options.vocab_size));
+  TRAMA_ASSIGN_OR_RETURN(options.tokenizer, TokenizerOf(options, documents));
   TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeDocuments(documents, *options.tokenizer));
   documents.clear();
   Tokens all(std::move(ids));

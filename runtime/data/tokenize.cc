@@ -9,6 +9,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> TokenizerOf(const DataOptions& 
                                                              std::vector<Document>& documents) {
   std::shared_ptr<const Tokenizer> tokenizer = options.tokenizer;
   if (!tokenizer) {
+    TRAMA_RETURN_IF_ERROR(options.tokenizer_status);
     TRAMA_ASSIGN_OR_RETURN(tokenizer, MakeTokenizerFor(options.tokenizer_spec, documents));
   }
   if (options.vocab_size > 0 && tokenizer->vocab_size() > options.vocab_size)

@@ -12,7 +12,7 @@
 namespace trama {
 
 // The tokenizer that options name or hold, made of these documents where it is `chars`.
-// InvalidArgument where it has more ids than the model's vocabulary.
+// InvalidArgument where it has more ids than the model's vocabulary; options.tokenizer_status.
 absl::StatusOr<std::shared_ptr<const Tokenizer>> TokenizerOf(const DataOptions& options,
                                                              std::vector<Document>& documents);
 

@@ -56,6 +56,24 @@ TEST_F(BadInput, CommandLine) {
          "--checkpoint_every: a count cannot be negative");
   Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--early_stopping=2"}, 2,
          "needs --val_data");
+  Expect({"bench", "mlp", "--optimizer=adagrad"}, 2, "'adagrad' is neither adamw nor sgd");
+  Expect({"bench", "mlp", "--position=-1"}, 2, "--position: cannot be negative");
+}
+
+// Options that the data would otherwise leave without effect.
+TEST_F(BadInput, OptionsOfOtherData) {
+  place_.Write("t.csv", kTable);
+  place_.Write("t.txt", "some text to read, long enough for windows");
+  const std::vector<std::string> mlp{"train",         "mlp",       "--data=t.csv",
+                                     "--target=kind", "--steps=1", "--out=m"};
+  const std::vector<std::string> gpt{"train",       "gpt",       "--data=t.txt",
+                                     "--seq_len=4", "--steps=1", "--out=m"};
+  for (std::vector<std::string> arguments : {mlp, gpt})
+    for (const char* flag : {"--splits=70/10/20", "--balance", "--mask_instruction"}) {
+      arguments.push_back(flag);
+      Expect(arguments, 1, "means nothing for this kind of data");
+      arguments.pop_back();
+    }
 }
 
 TEST_F(BadInput, OtherFormats) {
@@ -225,6 +243,17 @@ TEST_F(BadInput, TokenizersAndCheckpoints) {
   Expect({"eval", "c", "--data=t.txt"}, 1, "is not in the vocabulary");
   place_.Write("c/tokenizer_config.json", "{\"tokenizer_class\": \"TramaByteTokenizer\"}");
   Expect({"eval", "c", "--data=t.txt"}, 1, "the tokenizer has 256 ids");
+
+  // A tokenizer that cannot be read is no reason to make another from the data.
+  place_.Write("c/tokenizer_config.json", "{\"tokenizer_class\": \"T5Tokenizer\"}");
+  constexpr char kWhy[] =
+      "the model has no tokenizer (c/tokenizer_config.json: no tokenizer of class T5Tokenizer";
+  Expect({"eval", "c", "--data=t.txt"}, 1, kWhy);
+  Expect({"train", "c", "--data=t.txt", "--steps=1", "--out=d"}, 1, kWhy);
+  Expect({"generate", "c", "--prompt=um"}, 1, kWhy);
+  Expect({"generate", "c", "--prompt_ids=1"}, 1, "--ids prints the new ids");
+  EXPECT_FALSE(place_.Has("d"));
+  EXPECT_EQ(place_.Trama({"generate", "c", "--prompt_ids=1", "--max_tokens=2", "--ids"}).status, 0);
 }
 
 TEST_F(BadInput, DiskFull) {
@@ -235,22 +264,41 @@ TEST_F(BadInput, DiskFull) {
   EXPECT_THAT(outcome.err, HasSubstr("/dev/full"));
 }
 
-// Files may grow to 100 kB: the first step's checkpoint does not fit, and nothing of it stays.
+// Files may grow to 100 kB: the first step's checkpoint does not fit, nothing of it stays, and the
+// model that was to be replaced is as it was.
 TEST_F(BadInput, DiskFullWhileCheckpointing) {
   place_.Write("t.txt", std::string(3000, 'a') + "bcd");
+  MakeModel("old");
+  const std::string config = place_.Read("old/config.json");
+  const std::string weights = place_.Read("old/model.safetensors");
+  const std::vector<std::string> before_it = place_.List();
   rlimit before = {};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   signal(SIGXFSZ, SIG_IGN);  // then a write fails as on a full disk; the child inherits both
   const rlimit small = {100'000, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Outcome outcome = place_.Trama(
-      {"train", "gpt", "--data=t.txt", "--tokenizer=bytes", "--set=n_layer=1", "--set=n_embd=64",
-       "--set=n_head=2", "--seq_len=8", "--batch_size=2", "--steps=1", "--quiet", "--out=m"});
+  for (const char* out : {"--out=m", "--out=old"}) {
+    const Outcome outcome =
+        place_.Trama({"train", "gpt", "--data=t.txt", "--tokenizer=bytes", "--set=n_layer=1",
+                      "--set=n_embd=64", "--set=n_head=2", "--seq_len=8", "--batch_size=2",
+                      "--steps=1", "--quiet", "--overwrite", out});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, StartsWith("error: cannot write: "));
+  }
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, StartsWith("error: cannot write: "));
-  EXPECT_FALSE(place_.Has("m/model.safetensors"));
-  EXPECT_FALSE(place_.Has("m/trama_checkpoint"));
+  EXPECT_EQ(place_.List(), before_it);
+  EXPECT_EQ(place_.Read("old/config.json"), config);
+  EXPECT_TRUE(place_.Read("old/model.safetensors") == weights);
+}
+
+TEST_F(BadInput, OverwriteReplacesModelsOnly) {
+  place_.Write("papers/thesis.txt", "years of work");
+  Expect({"init", "mlp", "--out=papers", "--overwrite"}, 1, "papers: holds no model");
+  Expect({"train", "mlp", "--data=x", "--steps=1", "--out=papers", "--overwrite"}, 1,
+         "papers: holds no model");
+  EXPECT_EQ(place_.Read("papers/thesis.txt"), "years of work");
+  MakeModel("m");
+  EXPECT_EQ(place_.Trama({"init", "mlp", "--out=m", "--overwrite"}).status, 0);
 }
 
 }  // namespace

@@ -98,6 +98,18 @@ TEST(FineTune, LearnsInstructionsWithAdapters) {
   const Outcome again = place.Trama(generate);
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(again.out, said.out);
+
+  // Imported, it brings the tokenizer of its base along.
+  ASSERT_EQ(place.Trama({"import", "tuned", "--out=merged", "--quiet"}).status, 0);
+  EXPECT_EQ(place.Read("merged/tokenizer_config.json"), place.Read("base/tokenizer_config.json"));
+
+  // What replaces it without adapters leaves none behind that would be merged.
+  const Outcome plain = place.Trama({"train", "base", "--data=text.txt", "--steps=1",
+                                     "--seq_len=32", "--out=tuned", "--overwrite"});
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_FALSE(place.Has("tuned/adapter_config.json"));
+  EXPECT_FALSE(place.Has("tuned/adapter_model.safetensors"));
+  EXPECT_EQ(place.Trama(generate).status, 0);
 }
 
 }  // namespace

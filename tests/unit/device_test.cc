@@ -1,5 +1,7 @@
 #include "runtime/device.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "mlir/Parser/Parser.h"
@@ -75,7 +77,42 @@ TEST(DeviceTest, ErrorsCrossTheBoundary) {
   plan.add_kernels()->set_body("no MLIR");
   EXPECT_THAT(device.Load(plan), StatusIs(absl::StatusCode::kInvalidArgument, "does not parse"));
   ASSERT_OK_AND_ASSIGN(Executable executable, device.Load(plan::Plan()));
-  EXPECT_THAT(executable.Run(0, std::vector<Buffer>()), StatusIs(absl::StatusCode::kInvalidArgument, "no program 0"));
+  EXPECT_THAT(executable.Run(0, std::vector<Buffer>()),
+              StatusIs(absl::StatusCode::kInvalidArgument, "no program 0"));
+}
+
+// The plan with the dialect's version in the bytecode of its kernel raised to 2. A number n below
+// 64 is the byte 2n + 1 in bytecode, so it is one of the threes.
+std::vector<plan::Plan> WithNewerBytecode(const plan::Plan& plan) {
+  std::vector<plan::Plan> newer;
+  const std::string body = plan.kernels(0).body();
+  for (size_t at = 0; at < body.size(); ++at) {
+    if (body[at] != 2 * TramaDialect::kBytecodeVersion + 1) continue;
+    newer.push_back(plan);
+    (*newer.back().mutable_kernels(0)->mutable_body())[at] += 2;
+    newer.back().mutable_kernels(0)->set_hash(absl::StrCat("other ", at));  // not from a cache
+  }
+  return newer;
+}
+
+TEST(DeviceTest, RefusesBytecodeOfANewerVersion) {
+  for (const char* backend : {"reference", "cpu"}) {
+    ASSERT_OK_AND_ASSIGN(Device device, Device::Open(backend));
+    ASSERT_OK_AND_ASSIGN(const plan::Plan plan, PlanOf(kProgram, device.target()));
+    ASSERT_OK(device.Load(plan));
+    int refused = 0;
+    for (const plan::Plan& newer : WithNewerBytecode(plan)) {
+      const absl::Status status = device.Load(newer).status();
+      if (!absl::StrContains(status.message(), "of version 2; this build reads up to 1")) continue;
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+      ++refused;
+    }
+    EXPECT_EQ(refused, 1) << backend;
+    plan::Plan newer = plan;
+    newer.set_version(2);
+    EXPECT_THAT(device.Load(newer), StatusIs(absl::StatusCode::kInvalidArgument,
+                                             "a plan of version 2; this build reads up to 1"));
+  }
 }
 
 TEST(DeviceTest, BuffersAndExecutablesKeepTheDeviceOpen) {

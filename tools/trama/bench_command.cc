@@ -145,6 +145,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const int64_t length =
       flags.Int("seq_len") > 0 ? flags.Int("seq_len") : std::max<int64_t>(context, 1);
   if (batch < 1) return UsageError("--batch_size: at least 1");
+  if (flags.Int("position") < 0) return UsageError("--position: cannot be negative");
+  const std::string& optimizer = flags.String("optimizer");
+  if (optimizer != "adamw" && optimizer != "sgd")
+    return UsageError(absl::StrCat("--optimizer: '", optimizer, "' is neither adamw nor sgd"));
   if (context > 0 && length > context)
     return UsageError(absl::StrCat("--seq_len: beyond the model's ", context));
   const bool decodes = model.model->SequenceDim("input_ids") >= 0;
@@ -175,7 +179,6 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (const Measured& what : measured) {
     Program program = ProgramOf(*model.model, what.kind, what.batch, what.length);
     program.name = what.name;
-    const std::string& optimizer = flags.String("optimizer");
     program.optimizer.kind = optimizer == "sgd" ? OptimizerKind::kSgd : OptimizerKind::kAdamW;
     const double start = Now();
     TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,

@@ -39,7 +39,14 @@ absl::Status CheckOut(const Flags& flags) {
   const bool may_exist = flags.Bool("overwrite") || flags.Bool("resume");
   if (FileExists(out) && !may_exist)
     return absl::AlreadyExistsError(absl::StrCat(out, ": exists already; --overwrite replaces it"));
-  return absl::OkStatus();
+  if (!flags.Bool("overwrite") || !IsDirectory(out)) return absl::OkStatus();
+  // All that is in it goes. What somebody mistyped stays.
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(out));
+  for (const char* ours : {"config.json", "adapter_config.json", "tokenizer_config.json"})
+    if (FileExists(JoinPath(out, ours))) return absl::OkStatus();
+  if (names.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(out, ": holds no model; --overwrite does not replace such a directory"));
 }
 
 }  // namespace trama::cli

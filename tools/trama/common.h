@@ -17,7 +17,8 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags);
 // From --set=key=value, repeated.
 absl::StatusOr<Config> ConfigOf(const Flags& flags);
 
-// Refuses an --out that exists, unless --overwrite (or --resume, where the command has it) is set.
+// Refuses an --out that exists, unless --overwrite (or --resume, where the command has it) is set;
+// and a directory to overwrite that holds something else than a model or a tokenizer.
 absl::Status CheckOut(const Flags& flags);
 
 }  // namespace trama::cli

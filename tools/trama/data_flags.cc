@@ -127,6 +127,13 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.classes = classes;
   if (model) {
     options.tokenizer = model->tokenizer;
+    // One made of the data would number the vocabulary in another way than the model learned.
+    if (!flags.Given("tokenizer")) {
+      options.tokenizer_status = CheckTokenizer(*model);
+      if (!options.tokenizer_status.ok())
+        options.tokenizer_status = absl::FailedPreconditionError(
+            absl::StrCat(options.tokenizer_status.message(), "; --tokenizer=DIR gives it one"));
+    }
     // What a table was read by when the model was trained, where the user says nothing else.
     if (options.target.empty() && purpose != Purpose::kPredict)
       options.target = Text(config, "target");

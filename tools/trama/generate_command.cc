@@ -29,9 +29,9 @@ absl::StatusOr<std::vector<int32_t>> PromptIds(const Flags& flags, const LoadedM
   if (flags.Given("prompt") + flags.Given("prompt_ids") + flags.Given("instruction") != 1)
     return UsageError("one of --prompt, --prompt_ids and --instruction says what to continue");
   if (!flags.Given("prompt_ids")) {
-    if (!model.tokenizer)
-      return absl::FailedPreconditionError(absl::StrCat(
-          flags.positional()[0], ": has no tokenizer; --prompt_ids gives ids instead"));
+    if (absl::Status status = CheckTokenizer(model); !status.ok())
+      return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
+                                                      "; --prompt_ids gives ids instead"));
     absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(PromptText(flags));
     if (!ids.ok())
       return absl::InvalidArgumentError(absl::StrCat(
@@ -93,8 +93,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, PromptIds(flags, model));
   TRAMA_ASSIGN_OR_RETURN(GenerateOptions options, OptionsOf(flags, model));
-  if (flags.Bool("ids") == false && !model.tokenizer)
-    return UsageError("this model has no tokenizer: --ids prints the new ids");
+  if (absl::Status status = CheckTokenizer(model); !flags.Bool("ids") && !status.ok())
+    return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
+                                                    "; --ids prints the new ids"));
 
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
                          Generator::Create(model, std::move(model.parameters), session_options,
