@@ -278,11 +278,22 @@ class Decoder {
     if (auto it = last_.find(value); it != last_.end()) return it->second;
     Operation* op = value.getDefiningOp();
     const bool by_position =
-        op && op->getNumResults() == 1 &&
+        op && op->getNumResults() == 1 && !whole_.contains(value) &&
         (op->hasTrait<OpTrait::Pointwise>() || mlir::isa<LinearOp, LayerNormOp>(op) ||
          (mlir::isa<MatmulOp>(op) && !mlir::cast<MatmulOp>(op).getTransposeLhs() &&
           axes.time == RankOf(value) - 2 && axes_.lookup(op->getOperand(1)).time < 0));
     return last_[value] = by_position ? Again(op, axes) : Gathered(value, axes);
+  }
+
+  // What the caches need at all positions: the last one is read there, not computed again.
+  void FindWhole() {
+    SmallVector<Value> values;
+    for (const auto& [cache, updated] : caches_) values.push_back(updated);
+    while (!values.empty()) {
+      const Value value = values.pop_back_val();
+      if (Operation* op = value.getDefiningOp(); op && whole_.insert(value).second)
+        llvm::append_range(values, op->getOperands());
+    }
   }
 
   Value Again(Operation* op, Axes axes) {
@@ -311,6 +322,7 @@ class Decoder {
     if (step.lifted || axes.batch != 0 || axes.time != 1)
       return mlir::emitError(original.getLoc(), "decode: the first result is not [B, T, ..] but ")
              << original.getType();
+    FindWhole();
     Emitter e(b_, original.getLoc());
     SmallVector<int64_t> shape(ShapeOf(step.value));
     shape.erase(shape.begin() + 1);
@@ -329,6 +341,7 @@ class Decoder {
   BlockArgument position_, count_;
   llvm::DenseMap<Value, Step> steps_;  // from the original's values
   llvm::DenseMap<Value, Axes> axes_;   // of the new ones
+  llvm::DenseSet<Value> whole_;
   llvm::DenseMap<Value, Value> last_;
   SmallVector<std::pair<BlockArgument, Value>> caches_;
 };

@@ -63,3 +63,28 @@ func.func @short_cache(
     -> (tensor<2x4x4xf32> {trama.name = "y"}) attributes {trama.decode = {capacity = 3 : i64}} {
   return %x : tensor<2x4x4xf32>
 }
+
+// -----
+
+// Of two layers' residual the first one's is needed at every position: the last is read from it,
+// and only what follows the second attention is computed for the last position alone.
+// CHECK-LABEL: func.func @residual
+// CHECK-COUNT-2: trama.linear {{.*}} : tensor<2x5x4xf32>
+// CHECK: trama.gather {{.*}} : tensor<2x5x4xf32>
+// CHECK: trama.linear {{.*}} : tensor<2x1x4xf32>
+// CHECK-NOT: trama.linear
+func.func @residual(
+    %x: tensor<2x5x4xf32> {trama.name = "x", trama.role = "input", trama.sequence = 1 : i64},
+    %w: tensor<4x4xf32> {trama.name = "w", trama.role = "parameter"})
+    -> (tensor<2x5x4xf32> {trama.name = "y"}) attributes {trama.decode = {capacity = 9 : i64}} {
+  %p = trama.linear %x, %w : tensor<2x5x4xf32>, tensor<4x4xf32>
+  %u = trama.add %x, %p : tensor<2x5x4xf32>, tensor<2x5x4xf32>
+  %h = trama.linear %u, %w : tensor<2x5x4xf32>, tensor<4x4xf32>
+  %r = trama.reshape %h : tensor<2x5x4xf32> -> tensor<2x1x5x4xf32>
+  %a, %l = trama.attention %r, %r, %r scale = 1.0 causal
+    : tensor<2x1x5x4xf32>, tensor<2x1x5x4xf32>, tensor<2x1x5x4xf32>
+  %b = trama.reshape %a : tensor<2x1x5x4xf32> -> tensor<2x5x4xf32>
+  %o = trama.linear %b, %w : tensor<2x5x4xf32>, tensor<4x4xf32>
+  %y = trama.add %u, %o : tensor<2x5x4xf32>, tensor<2x5x4xf32>
+  return %y : tensor<2x5x4xf32>
+}
