@@ -103,6 +103,8 @@ const bool registered = [] {
     for (auto [k, n] :
          {std::pair<int64_t, int64_t>{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}})
       Register("gpt2", m, k, n);
+  for (auto [k, n] : {std::pair<int64_t, int64_t>{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}})
+    Register("gpt2-chunk", 64, k, n, /*gradients=*/false);
   Register("gpt2-head", 256, 768, 50257, /*gradients=*/false);
   for (auto [k, n] : {std::pair<int64_t, int64_t>{768, 2304}, {3072, 768}})
     Register("gpt2-decode", 1, k, n, /*gradients=*/false);

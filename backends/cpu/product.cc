@@ -55,6 +55,7 @@ constexpr int64_t kPrefetchDepth = 16;     // steps of the depth, some 200 cycle
 constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
 constexpr int64_t kLine = 16;              // floats of a cache line
 constexpr int64_t kFetchFloats = 1 << 18;  // a right operand that is likely to come from memory
+constexpr int64_t kFetchRows = 128;        // few
 
 // How many steps down a column of A the L2 cache holds the lines of until the next tile of rows
 // takes the other half of them: a stride of many lines meets few of the cache's sets.
@@ -229,11 +230,12 @@ class ProductEmitter {
   int64_t column_stride() const { return p_.right.strides.back(); }
 
   // Whether the panel packed next is fetched while this one is used, a line a step of the depth of
-  // the first tiles: where its columns lie along the depth packing would wait for the memory.
+  // the first tiles. It pays where packing would wait for the memory: along columns that lie along
+  // the depth, and where a panel is used by few rows.
   bool Fetches() const {
     return t_.pack && p_.batch() == 1 && p_.columns() * p_.depth >= kFetchFloats &&
-           t_.row_block / t_.rows >= FetchTiles() && p_.right_depth_stride == 1 &&
-           column_stride() != 1;
+           t_.row_block / t_.rows >= FetchTiles() &&
+           (column_stride() == 1 ? p_.rows() <= kFetchRows : p_.right_depth_stride == 1);
   }
   int64_t FetchTiles() const { return (width() + kLine - 1) / kLine; }
 
@@ -246,10 +248,16 @@ class ProductEmitter {
   }
 
   // A function of the step k of the depth: the element whose line tile number `tile` fetches then,
-  // in kLine steps those of kLine columns; always the same one after the first tiles.
+  // always the same one after the first tiles.
   std::function<Value(Value)> FetchedBy(Value tile) {
     Value fetches = b_.Less(tile, b_.Index(FetchTiles()));
     auto or_zero = [&](Value x) { return b_.Select(fetches, x, b_.Index(0)); };
+    if (column_stride() == 1) {
+      Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, kLine)));
+      Value stride = or_zero(b_.Index(p_.right_depth_stride));
+      return [=, this](Value k) { return b_.Add(first, b_.Mul(k, stride)); };
+    }
+    // Lines along the depth: in kLine steps those of kLine columns.
     Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, kLine * column_stride())));
     Value stride = or_zero(b_.Index(column_stride())), along = or_zero(b_.Index(1));
     return [=, this](Value k) {
@@ -292,7 +300,7 @@ class ProductEmitter {
           // A column's walk down the rows of A crosses pages, where no hardware prefetcher follows.
           if (i == 0 && p_.left_depth_stride > 64)
             PrefetchLine(p_.left.buffer, b_.Add(at, kPrefetchDepth * p_.left_depth_stride));
-          if (i == 0 && fetched) PrefetchLine(p_.right.buffer, fetched(k), /*locality=*/2);
+          if (i == 0 && fetched) PrefetchLine(p_.right.buffer, fetched(k));
           return b_.Load(buffers_[p_.left.buffer], b_.Add(at, i * row_stride));
         },
         [&](Value k, int64_t v) {
@@ -343,10 +351,9 @@ class ProductEmitter {
     }
   }
 
-  // locality: 3 into all caches, 2 not into the first.
-  void PrefetchLine(int64_t buffer, Value index, int locality = 3) {
+  void PrefetchLine(int64_t buffer, Value index) {
     mlir::memref::PrefetchOp::create(b_, buffers_[buffer], ValueRange{index}, /*isWrite=*/false,
-                                     locality, /*isDataCache=*/true);
+                                     /*localityHint=*/3, /*isDataCache=*/true);
   }
 
   void StorePartial(Value row, int64_t vectors, ArrayRef<Value> sums) {
