@@ -315,7 +315,10 @@ Address ElementEvaluator::AddressOf(ArrayRef<Coordinate> at, ArrayRef<int64_t> s
 absl::StatusOr<Value> ElementEvaluator::Leaf(Value tensor, ArrayRef<Coordinate> at) {
   const Address address = AddressOf(at, ShapeOf(tensor));
   cost += 1;
-  if (!b) return Value();
+  if (!b) {
+    leaves.insert(tensor);
+    return Value();
+  }
   return FromStorage(*b, memory(tensor)->Load(*b, address, mask), ElementOf(tensor));
 }
 

@@ -31,6 +31,7 @@ class ElementEvaluator {
   std::optional<Split> split;  // do this and look again
   bool conflict = false;       // the phase is of other rows, or its loops do not fit the shape
   double cost = 0;
+  llvm::DenseSet<Value> leaves;   // that are read from memory
   std::vector<Coordinate> forms;  // everything that is computed from loops
   std::set<void*> expensive;      // values at the element itself, worth keeping
 

@@ -27,7 +27,8 @@ Coordinate IndexOver(ArrayRef<Loop> loops, llvm::function_ref<bool(Axis)> counts
 
 class Planner {
  public:
-  explicit Planner(mlir::func::FuncOp body) : body_(body) {}
+  Planner(mlir::func::FuncOp body, size_t most_buffers)
+      : body_(body), most_buffers_(most_buffers) {}
 
   absl::StatusOr<FusedPlan> Run() {
     for (Operation& op : body_.front().without_terminator())
@@ -76,6 +77,7 @@ class Planner {
   absl::StatusOr<bool> Try(int index, FusedPhase trial) {
     TRAMA_ASSIGN_OR_RETURN(bool fits, Analyze(index, trial));
     if (!fits) return false;
+    if (most_buffers_ && trial.buffers > most_buffers_ && trial.steps() > 1) return false;
     if (index == static_cast<int>(plan_.phases.size()))
       plan_.phases.push_back(std::move(trial));
     else
@@ -176,6 +178,7 @@ class Planner {
       }
       if (look.conflict) return false;
       phase.element_cost = look.cost;
+      phase.buffers = look.leaves.size() + phase.steps();
       MergeLoops(phase, look.forms);
       return true;
     }
@@ -268,6 +271,7 @@ class Planner {
   }
 
   mlir::func::FuncOp body_;
+  const size_t most_buffers_;
   FusedPlan plan_;
   llvm::DenseMap<Value, std::unique_ptr<llvm::SmallPtrSet<Operation*, 4>>> needs_;
 };
@@ -300,6 +304,8 @@ SmallVector<int64_t> FusedPhase::Merge(const Coordinate& form) const {
   return coefficients;
 }
 
-absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body) { return Planner(body).Run(); }
+absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body, size_t most_buffers) {
+  return Planner(body, most_buffers).Run();
+}
 
 }  // namespace trama::codegen

@@ -50,6 +50,9 @@ struct FusedPhase {
   // Expensive values that several passes want.
   SmallVector<Value> stashes;
 
+  size_t buffers = 0;  // that it reads and writes
+
+  size_t steps() const { return reductions.size() + stores.size() + row_stores.size(); }
   int64_t elements() const { return sizes.outer * sizes.reduced * sizes.inner; }
   SmallVector<int64_t> FineExtents() const;
   // The element's index in row-major order, and its row's.
@@ -76,8 +79,8 @@ struct FusedPlan {
   int64_t workspace_bytes = 0;
 };
 
-// `body` as PrepareFusedBody leaves it. Unimplemented names an op that cannot be computed by
-// element.
-absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body);
+// `body` as PrepareFusedBody leaves it. Steps share a phase as long as it reads and writes at most
+// `most_buffers` (0: any number). Unimplemented names an op that cannot be computed by element.
+absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body, size_t most_buffers = 0);
 
 }  // namespace trama::codegen

@@ -183,14 +183,26 @@ std::string CompilerIdentity(const Target& target) {
   const auto& size = target.max_workgroup_size;
   std::string identity = absl::StrCat(
       kFormatVersion, " ", codegen::BuildIdentity(reinterpret_cast<const void*>(&CompileKernel)));
-  for (uint64_t value :
-       {uint64_t{target.device_address}, uint64_t{target.max_invocations}, uint64_t{size[0]},
-        uint64_t{size[1]}, uint64_t{size[2]}, uint64_t{target.max_workgroups},
-        uint64_t{target.shared_bytes}, uint64_t{target.max_push_bytes}, target.max_buffer_range,
-        uint64_t{target.subgroup_size}, uint64_t{target.subgroup_arithmetic}, uint64_t{target.int8},
-        uint64_t{target.int16}, uint64_t{target.int64}, uint64_t{target.float16},
-        uint64_t{target.float64}, uint64_t{target.storage8}, uint64_t{target.storage16},
-        uint64_t{target.is_cpu}})
+  for (uint64_t value : {uint64_t{target.device_address},
+                         uint64_t{target.max_invocations},
+                         uint64_t{size[0]},
+                         uint64_t{size[1]},
+                         uint64_t{size[2]},
+                         uint64_t{target.max_workgroups},
+                         uint64_t{target.shared_bytes},
+                         uint64_t{target.max_push_bytes},
+                         uint64_t{target.max_descriptors},
+                         target.max_buffer_range,
+                         uint64_t{target.subgroup_size},
+                         uint64_t{target.subgroup_arithmetic},
+                         uint64_t{target.int8},
+                         uint64_t{target.int16},
+                         uint64_t{target.int64},
+                         uint64_t{target.float16},
+                         uint64_t{target.float64},
+                         uint64_t{target.storage8},
+                         uint64_t{target.storage16},
+                         uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
   return identity;
 }

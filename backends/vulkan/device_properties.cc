@@ -146,6 +146,8 @@ DeviceProperties Query(const Functions& vk, VkPhysicalDevice handle) {
                                             core.limits.maxComputeWorkGroupCount + 3);
   target.shared_bytes = core.limits.maxComputeSharedMemorySize;
   target.max_push_bytes = core.limits.maxPushConstantsSize;
+  target.max_descriptors = std::min(core.limits.maxPerStageDescriptorStorageBuffers,
+                                    core.limits.maxDescriptorSetStorageBuffers);
   // Pieces of a large buffer start where a descriptor may.
   target.max_buffer_range = core.limits.maxStorageBufferRange / 256 * uint64_t{256};
   target.device_address = false;

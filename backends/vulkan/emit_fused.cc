@@ -378,7 +378,7 @@ absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
                                  const Target& target) {
   auto prepared = codegen::PrepareFusedBody(body, SplitFor(target));
   mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
-  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple));
+  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple, MostBuffers(target)));
   Kernel kernel;
   for (size_t i = 0; i < plan.phases.size(); ++i) {
     const FusedGrid grid = SpreadPhase(plan.phases[i], target);

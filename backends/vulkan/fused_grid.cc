@@ -74,6 +74,11 @@ FusedGrid SpreadPhase(const FusedPhase& phase, const Target& target) {
   return grid;
 }
 
+size_t MostBuffers(const Target& target) {
+  constexpr size_t kMost = 64;
+  return target.device_address ? kMost : std::min<size_t>(kMost, target.max_descriptors / 2);
+}
+
 codegen::ReductionSplit SplitFor(const Target& target) {
   // A task is a row, on a GPU a workgroup's; or columns of an invocation, on a GPU of a workgroup.
   if (target.is_cpu)

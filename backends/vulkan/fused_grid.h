@@ -30,5 +30,8 @@ FusedGrid SpreadPhase(const codegen::FusedPhase& phase, const Target& target);
 
 // Reductions that need more tasks than they have results.
 codegen::ReductionSplit SplitFor(const Target& target);
+// Buffers that steps may share a phase with: what descriptors there are, some of them twice, or
+// what keeps a shader small.
+size_t MostBuffers(const Target& target);
 
 }  // namespace trama::vulkan

@@ -79,8 +79,7 @@ absl::StatusOr<Pipelines::Layout> Pipelines::GetLayout(uint32_t buffers, bool ad
     return absl::InternalError(absl::StrCat("a shader wants ", push_bytes,
                                             " bytes of push constants, the device has ",
                                             limits.maxPushConstantsSize));
-  const uint32_t most =
-      std::min(limits.maxPerStageDescriptorStorageBuffers, limits.maxDescriptorSetStorageBuffers);
+  const uint32_t most = device_.target().max_descriptors;
   if (!addresses && buffers > most)
     return absl::UnimplementedError(absl::StrCat("a kernel uses ", buffers,
                                                  " buffers, the device has ", most,

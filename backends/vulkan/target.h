@@ -17,6 +17,7 @@ struct Target {
   uint32_t max_workgroups = 65535;  // in each dimension
   uint32_t shared_bytes = 16384;
   uint32_t max_push_bytes = 128;
+  uint32_t max_descriptors = 4;  // storage buffers of a shader
   uint64_t max_buffer_range = uint64_t{1} << 27;  // maxStorageBufferRange, a multiple of 256
   uint32_t subgroup_size = 32;
   bool subgroup_arithmetic = false;  // subgroup reductions in compute shaders

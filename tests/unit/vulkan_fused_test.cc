@@ -441,5 +441,33 @@ TEST(VulkanFusedTest, SquareSumOfManyOperands) {
       1e-5);
 }
 
+// As in a small model's whole training step.
+TEST(VulkanFusedTest, ManyOperandsAndResults) {
+  const std::string t = Tensor({4, 9});
+  std::string arguments, results, ops, names;
+  constexpr int kCount = 90;
+  for (int i = 0; i < kCount; ++i) {
+    absl::StrAppend(&arguments, i ? ", " : "", "%a", i, ": ", t);
+    absl::StrAppend(&results, i ? ", " : "", t);
+    absl::StrAppend(&ops, "%b", i, " = trama.sub %a", i, ", %a", (i + 1) % kCount, " : ", t, ", ",
+                    t, "\n");
+    absl::StrAppend(&names, i ? ", " : "", "%b", i);
+  }
+  ExpectKernelMatches("fused", StrCat("func.func @f(", arguments, ") -> (", results, ") {\n", ops,
+                                      "return ", names, " : ", results, "\n}"));
+  std::string sum = "%a0";
+  ops.clear();
+  for (int i = 1; i < kCount; ++i) {
+    absl::StrAppend(&ops, "%s", i, " = trama.add ", sum, ", %a", i, " : ", t, ", ", t, "\n");
+    sum = StrCat("%s", i);
+  }
+  // One expression of them all: descriptors are too few.
+  const std::string text =
+      StrCat("func.func @f(", arguments, ") -> ", t, " {\n", ops, "return ", sum, " : ", t, "\n}");
+  auto kernel = VulkanKernel::Compile("fused", text);
+  ASSERT_OK(kernel);
+  (*kernel)->ExpectMatches((*kernel)->RandomInputs(7), 1e-5);
+}
+
 }  // namespace
 }  // namespace trama::vulkan

@@ -1,0 +1,17 @@
+// Fused kernels made at random against the interpreter. --gtest_random_seed=N moves on to others.
+#include "tests/unit/random_body.h"
+#include "tests/unit/vulkan_test_util.h"
+
+namespace trama::vulkan {
+namespace {
+
+TEST(VulkanRandomTest, FusedKernelsAgreeWithTheInterpreter) {
+  const uint32_t first = 1000 * ::testing::UnitTest::GetInstance()->random_seed();
+  for (uint32_t seed = first; seed < first + 25 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    ExpectKernelMatches("fused", kernel_testing::RandomBody(seed).Text(), 1e-4);
+  }
+}
+
+}  // namespace
+}  // namespace trama::vulkan
