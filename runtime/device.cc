@@ -43,6 +43,13 @@ absl::Status ParseInfo(std::string_view text, DeviceInfo& info) {
   TRAMA_ASSIGN_OR_RETURN(info.name, json.GetOr<std::string>("device", info.backend));
   TRAMA_ASSIGN_OR_RETURN(const std::string kernels, json.GetOr<std::string>("kernels", "*"));
   TRAMA_ASSIGN_OR_RETURN(info.features, json.GetOr<std::vector<std::string>>("features", {}));
+  TRAMA_ASSIGN_OR_RETURN(info.devices, json.GetOr<int64_t>("devices", 1));
+  TRAMA_ASSIGN_OR_RETURN(info.driver, json.GetOr<std::string>("driver", ""));
+  TRAMA_ASSIGN_OR_RETURN(info.type, json.GetOr<std::string>("type", ""));
+  TRAMA_ASSIGN_OR_RETURN(info.api, json.GetOr<std::string>("api", ""));
+  if (const Json* limits = json.Find("limits"))
+    for (const auto& [name, value] : limits->object())
+      if (value.if_int()) info.limits[name] = *value.if_int();
   DeviceTarget& target = info.target;
   target.compiles_bodies = false;
   info.kernels = absl::StrSplit(kernels, ',', absl::SkipEmpty());

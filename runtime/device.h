@@ -33,7 +33,10 @@ struct DeviceInfo {
   std::string name;                  // the device: "Intel Xeon ..., AVX-512"
   std::vector<std::string> kernels;  // kinds and ops it has; "*": it compiles any body
   std::vector<std::string> features;
-  DeviceTarget target;  // what the compiler needs of it
+  int64_t devices = 1;                    // that the backend has: DeviceOptions.device is below it
+  std::string driver, type, api;          // "NVIDIA 535.183", "discrete", "Vulkan 1.3.242"; or ""
+  std::map<std::string, int64_t> limits;  // by name, as far as the backend tells them
+  DeviceTarget target;                    // what the compiler needs of it
 };
 
 namespace device_internal {

@@ -41,7 +41,9 @@ typedef struct TramaBackendApi {
   TramaStatus* (*open)(TramaStr options, TramaDevice** out);
   void (*close)(TramaDevice*); /* its buffers and executables must be gone */
   /* JSON: alignment, max_block_bytes, memory_bytes, kernels ("*": compiles any body, or
-   * "add,matmul,softmax": kinds and ops it has), device, features. Lives as long as the device. */
+   * "add,matmul,softmax": kinds and ops it has), device, features; devices (their number, where the
+   * option `device` chooses one), driver, type, api, limits (an object), for people. Lives as long
+   * as the device. */
   TramaStr (*info)(TramaDevice*);
 
   TramaStatus* (*alloc)(TramaDevice*, size_t bytes, TramaBuffer** out); /* zero-filled */

@@ -138,6 +138,11 @@ DeviceProperties Query(const Functions& vk, VkPhysicalDevice handle) {
   device.type = TypeName(core.deviceType);
   device.api_version = core.apiVersion;
   device.limits = core.limits;
+  device.cache_header.headerSize = sizeof(device.cache_header);
+  device.cache_header.headerVersion = VK_PIPELINE_CACHE_HEADER_VERSION_ONE;
+  device.cache_header.vendorID = core.vendorID;
+  device.cache_header.deviceID = core.deviceID;
+  std::copy_n(core.pipelineCacheUUID, VK_UUID_SIZE, device.cache_header.pipelineCacheUUID);
   Target& target = device.target;
   target.is_cpu = core.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
   target.max_invocations = core.limits.maxComputeWorkGroupInvocations;
@@ -183,11 +188,11 @@ std::vector<std::string> DeviceProperties::Features() const {
       {has_device_address, "device_address"},
       {timestamp_bits > 0, "timestamps"},
       {has_memory_budget, "memory_budget"},
-      {target.float16, "f16"},
-      {target.float64, "f64"},
-      {target.int8, "i8"},
-      {target.int16, "i16"},
-      {target.int64, "i64"},
+      {target.float16, "float16"},
+      {target.float64, "float64"},
+      {target.int8, "int8"},
+      {target.int16, "int16"},
+      {target.int64, "int64"},
       {target.storage8, "storage8"},
       {target.storage16, "storage16"},
   };

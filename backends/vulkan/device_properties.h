@@ -15,6 +15,7 @@ struct DeviceProperties {
   std::string driver;    // "llvmpipe, Mesa 22.3.6 (LLVM 15.0.6)"
   std::string type;      // "discrete", "integrated", "virtual", "cpu" or "other"
   std::string identity;  // of device and driver: what a pipeline cache belongs to
+  VkPipelineCacheHeaderVersionOne cache_header = {};  // what its pipeline caches start with
   uint32_t api_version = 0;
   std::string unfit;  // why it cannot run kernels; "" where it can
 
@@ -31,8 +32,10 @@ struct DeviceProperties {
   Target target;
 
   bool is_cpu() const { return target.is_cpu; }
-  std::vector<std::string> Features() const;  // names of what it has beyond f32
-  std::string ApiVersion() const;             // "1.3.230"
+  // What its shaders have, by name; not "f16" and its like, which are tensors' types that a backend
+  // computes in.
+  std::vector<std::string> Features() const;
+  std::string ApiVersion() const;  // "1.3.230"
 };
 
 // Every device of the machine: GPUs of their own first, then integrated ones, processors, and what

@@ -14,8 +14,7 @@ constexpr size_t kMaxRecordings = 4;
 
 absl::Status Engine::ReserveWorkspace(uint64_t bytes) {
   if (bytes == 0 || (workspace && workspace->size() >= bytes)) return absl::OkStatus();
-  workspace.reset();  // waits for the device; two at once may be too much for it
-  auto larger = memory->Alloc(bytes);
+  auto larger = memory->Alloc(bytes);  // before the old one goes, which other plans may use
   if (!larger.ok())
     return absl::Status(
         larger.status().code(),

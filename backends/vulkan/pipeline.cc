@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <numeric>
 #include <thread>
 
@@ -47,6 +48,10 @@ Pipelines::~Pipelines() {
 // Without it pipelines are made all the same: no error.
 void Pipelines::CreateDriverCache() {
   stored_ = cache_.Find(cache_key_).value_or("");
+  // A driver need not recognise what is not its own.
+  const VkPipelineCacheHeaderVersionOne& header = device_.properties().cache_header;
+  if (stored_.size() < sizeof(header) || std::memcmp(stored_.data(), &header, sizeof(header)) != 0)
+    stored_.clear();
   VkPipelineCacheCreateInfo info = {VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
   info.initialDataSize = stored_.size();
   info.pInitialData = stored_.data();
