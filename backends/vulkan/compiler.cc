@@ -42,6 +42,7 @@ class Writer {
     for (int i = 0; i < 3; ++i) Add(compiled.phase.workgroups[i]);
     for (int i = 0; i < 3; ++i) Add(compiled.phase.local_size[i]);
     Add(compiled.phase.buffers);
+    Add(compiled.phase.is_copy);
     Add(compiled.shader.words);
     Add(compiled.shader.pieces);
     Add(compiled.shader.address_table);
@@ -88,6 +89,7 @@ class Reader {
     for (int i = 0; i < 3; ++i) Get(compiled.phase.workgroups[i]);
     for (int i = 0; i < 3; ++i) Get(compiled.phase.local_size[i]);
     Get(compiled.phase.buffers);
+    Get(compiled.phase.is_copy);
     Get(compiled.shader.words);
     Get(compiled.shader.pieces);
     Get(compiled.shader.address_table);

@@ -109,6 +109,9 @@ void QueryProperties(const Functions& vk, DeviceProperties& device) {
   device.target.subgroup_arithmetic =
       (core11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
       (core11.subgroupSupportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
+  device.target.subgroup_shuffle =
+      (core11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+      (core11.subgroupSupportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
 }
 
 void QueryFeatures(const Functions& vk, DeviceProperties& device) {
@@ -200,6 +203,7 @@ std::vector<std::string> DeviceProperties::Features() const {
     if (has) names.push_back(name);
   names.push_back(absl::StrCat("subgroup", target.subgroup_size));
   if (target.subgroup_arithmetic) names.push_back("subgroup_arithmetic");
+  if (target.subgroup_shuffle) names.push_back("subgroup_shuffle");
   return names;
 }
 

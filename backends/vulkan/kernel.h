@@ -34,6 +34,7 @@ struct Phase {
   std::array<uint32_t, 3> workgroups = {1, 1, 1};
   std::array<uint32_t, 3> local_size = {1, 1, 1};
   std::vector<BufferUse> buffers;  // one an argument of the function
+  bool is_copy = false;  // of operands to results at the same place: not run where they are one
 };
 
 struct Kernel {

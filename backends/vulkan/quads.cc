@@ -21,14 +21,12 @@ Value Remainder(PhaseBuilder& b, Value n, int64_t by) {
   return by == 1 ? b.Index(0) : Value(arith::RemUIOp::create(b, n, b.Index(by)));
 }
 
-namespace {
 mlir::RankedTensorType TypeOf(mlir::func::FuncOp body, const Access& access) {
   const int64_t operands = body.getNumArguments();
   return mlir::cast<mlir::RankedTensorType>(access.buffer < operands
                                                 ? body.getArgumentTypes()[access.buffer]
                                                 : body.getResultTypes()[access.buffer - operands]);
 }
-}  // namespace
 
 Value BufferOf(PhaseBuilder& b, mlir::func::FuncOp body, const Access& access, int64_t vector) {
   const int64_t operands = body.getNumArguments();

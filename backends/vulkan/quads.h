@@ -15,6 +15,8 @@ int64_t PowerOfTwo(int64_t n);
 Value Divide(PhaseBuilder& b, Value n, int64_t by);
 Value Remainder(PhaseBuilder& b, Value n, int64_t by);
 
+// The tensor in the buffer of `access`.
+mlir::RankedTensorType TypeOf(mlir::func::FuncOp body, const codegen::Access& access);
 // The buffer of `access` as an argument of the phase.
 Value BufferOf(PhaseBuilder& b, mlir::func::FuncOp body, const codegen::Access& access,
                int64_t vector = 1);

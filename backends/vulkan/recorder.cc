@@ -75,6 +75,12 @@ absl::Status AppendSteps(const LoadedKernel& kernel, absl::Span<const BlockRange
       argument.bytes = range.bytes;
       step.arguments.push_back(argument);
     }
+    const auto is_first = [&](const Argument& a) {
+      const Argument& first = step.arguments.front();
+      return a.kind == first.kind && a.block == first.block && a.offset == first.offset;
+    };
+    if (phase.is_copy && std::all_of(step.arguments.begin(), step.arguments.end(), is_first))
+      continue;
     const auto& grid = step.workgroups;
     if (grid[0] > 0 && grid[1] > 0 && grid[2] > 0) steps.push_back(std::move(step));
   }

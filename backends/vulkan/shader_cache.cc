@@ -39,7 +39,7 @@ absl::StatusOr<LoadedKernel> ShaderCache::Place(const CompiledKernel& compiled,
       return absl::InternalError(absl::StrCat("phase ", phase.symbol, " has ", phase.buffers.size(),
                                               " buffers, its shader ",
                                               pipelines[i]->pieces.size()));
-    kernel.phases.push_back({pipelines[i], phase.workgroups, phase.buffers});
+    kernel.phases.push_back({pipelines[i], phase.workgroups, phase.buffers, phase.is_copy});
   }
   const uint64_t alignment = memory_.alignment();
   for (uint64_t bytes : compiled.workspaces)

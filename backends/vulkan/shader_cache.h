@@ -20,6 +20,7 @@ struct LoadedPhase {
   const Pipeline* pipeline = nullptr;
   std::array<uint32_t, 3> workgroups = {1, 1, 1};
   std::vector<BufferUse> buffers;
+  bool is_copy = false;
 };
 
 // Bytes [offset, offset + bytes) of something.

@@ -7,15 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/host_tensor.h"
+#include "tests/unit/kernel_test_util.h"
 
 namespace trama::kernel_testing {
-
-// The text of a kernel body.
-inline std::string KernelText(const std::string& kind, const std::string& arguments,
-                              const std::string& results, const std::string& body) {
-  return absl::StrCat("func.func private @k(", arguments, ") -> (", results,
-                      ") attributes {trama.kind = \"", kind, "\"} {\n", body, "\n}\n");
-}
 
 struct Attention {
   int64_t B = 1, H = 1, T = 1, S = 1, D = 1, E = 1;

@@ -1,9 +1,13 @@
 // The cpu backend's kernels with an anchor of the optimizers, embeddings and caches.
 #include "tests/unit/cpu_test_util.h"
+#include "tests/unit/indexing_bodies.h"
 
 namespace trama::cpu {
 namespace {
 using absl::StrCat;
+using kernel_testing::CacheUpdate;
+using kernel_testing::EmbeddingGrad;
+using kernel_testing::EmbeddingGradThroughViews;
 using Sizes = std::vector<int64_t>;
 
 std::string Adam(const Sizes& shape, bool decoupled) {
@@ -62,35 +66,13 @@ TEST(CpuAnchorsTest, SquareSum) {
 }
 
 TEST(CpuAnchorsTest, EmbeddingGrad) {
-  for (int64_t width : {1, 5, 16, 37, 130}) {
-    const std::string grad = Tensor({3, 4, width}), ids = Tensor({3, 4}, "i32");
-    // Ids from -2 to 7 for a table of 6 rows: some are out of range, some come twice.
-    ExpectKernelMatches(
-        "embedding_grad",
-        StrCat("func.func @f(%g: ", grad, ", %i: ", ids, ") -> ", Tensor({6, width}),
-               " {\n %0 = trama.embedding_grad %g, %i rows = 6 : ", grad, ", ", ids,
-               "\n return %0 : ", Tensor({6, width}), "\n}"),
-        1e-5, -2, 7.9);
-  }
+  // Ids from -2 to 7 for a table of 6 rows: some are out of range, some come twice.
+  for (int64_t width : {1, 5, 16, 37, 130})
+    ExpectKernelMatches("embedding_grad", EmbeddingGrad(width), 1e-5, -2, 7.9);
 }
 
 TEST(CpuAnchorsTest, EmbeddingGradThroughViews) {
-  ExpectKernelMatches("embedding_grad", R"(
-    func.func @f(%g: tensor<4x3x21xf32>, %i: tensor<3x5xi32>) -> tensor<6x21xf32> {
-      %t = trama.transpose %g permutation = [1, 0, 2] : tensor<4x3x21xf32>
-      %s = trama.slice %i starts = [0, 1] strides = [1, 1] : tensor<3x5xi32> -> tensor<3x4xi32>
-      %0 = trama.embedding_grad %t, %s rows = 6 : tensor<3x4x21xf32>, tensor<3x4xi32>
-      return %0 : tensor<6x21xf32>
-    })",
-                      1e-5, 0, 5.9);
-}
-
-std::string CacheUpdate(int64_t depth) {
-  const std::string cache = Tensor({2, 3, 7, depth}), x = Tensor({2, 3, 4, depth});
-  return StrCat("func.func @f(%c: ", cache, ", %x: ", x,
-                ", %p: tensor<2xi32>, %l: tensor<2xi32>) -> ", cache,
-                " {\n %0 = trama.cache_update %c, %x, %p, %l : ", cache, ", ", x,
-                ", tensor<2xi32>, tensor<2xi32>\n return %0 : ", cache, "\n}");
+  ExpectKernelMatches("embedding_grad", EmbeddingGradThroughViews(), 1e-5, 0, 5.9);
 }
 
 TEST(CpuAnchorsTest, CacheUpdate) {

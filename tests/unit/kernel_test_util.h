@@ -21,6 +21,13 @@ inline std::string Tensor(const std::vector<int64_t>& shape, const std::string& 
   return absl::StrCat(text, type, ">");
 }
 
+// The text of a kernel body.
+inline std::string KernelText(const std::string& kind, const std::string& arguments,
+                              const std::string& results, const std::string& body) {
+  return absl::StrCat("func.func private @k(", arguments, ") -> (", results,
+                      ") attributes {trama.kind = \"", kind, "\"} {\n", body, "\n}\n");
+}
+
 inline HostTensor ZeroTensor(mlir::Type tensor) {
   auto type = mlir::cast<mlir::RankedTensorType>(tensor);
   mlir::Type element = type.getElementType();

@@ -1,0 +1,122 @@
+#include "backends/vulkan/product_tile.h"
+
+#include <algorithm>
+
+#include "backends/vulkan/product_operand.h"
+#include "backends/vulkan/quads.h"
+
+namespace trama::vulkan {
+namespace {
+
+// Drivers on processors: an invocation is a lane of a vector, and some 128 vectors of sums stay in
+// the first cache. Measured on lavapipe with 8 lanes. Of up to `most_rows` rows:
+struct ProcessorEntry {
+  int64_t most_rows;
+  int64_t rows, runs;
+};
+constexpr ProcessorEntry kProcessor[] = {{16, 16, 2}, {INT64_MAX, 32, 1}};
+constexpr int64_t kProcessorWorkgroups = 32;  // keep a few threads equally busy
+
+// Of few rows the right side decides, of which each element is used once or twice: runs of this
+// many quads, a depth at a time, so that a workgroup reads a KiB where it is.
+constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRowsRuns = 8;
+
+// Graphics processors, of products of at least these rows and columns; the first that the device
+// has room for.
+struct GpuEntry {
+  int64_t least_rows, least_columns;
+  int64_t local, workgroup_rows, rows, runs, depth;
+};
+constexpr GpuEntry kGpu[] = {
+    {96, 96, 256, 16, 8, 2, 16},  // tiles of 128 x 128, 16 KiB of workgroup memory
+    {32, 32, 64, 8, 8, 2, 16},    // 64 x 64, 8 KiB
+    {0, 0, 64, 8, 4, 2, 16},      // 32 x 64, 6 KiB
+};
+constexpr int64_t kGpuWorkgroups = 128;  // occupy most devices
+
+// Enough workgroups to fill a device, and the least depth that is worth one of its own.
+void SplitDepth(ProductTile& t, int64_t depth, int64_t workgroups, int64_t wanted, int64_t least,
+                int64_t unit) {
+  const int64_t most = std::max<int64_t>(1, depth / least);
+  t.splits = std::clamp<int64_t>(wanted / std::max<int64_t>(workgroups, 1), 1, most);
+  t.split_depth = RoundUp(CeilDiv(std::max<int64_t>(depth, 1), t.splits), unit);
+  t.splits = CeilDiv(std::max<int64_t>(depth, 1), t.split_depth);
+}
+
+ProductTile ProcessorTile(mlir::func::FuncOp body, const codegen::Product& p,
+                          const Target& target) {
+  ProductTile t;
+  t.shuffle = target.subgroup_shuffle && target.subgroup_size % 4 == 0 &&
+              target.subgroup_size <= target.max_invocations;
+  t.local = t.shuffle ? target.subgroup_size : std::min<int64_t>(8, target.max_invocations);
+  int64_t least_depth = 1024;
+  if (p.rows() > kFewRows) {
+    const ProcessorEntry& entry = *llvm::find_if(
+        kProcessor, [&](const ProcessorEntry& e) { return p.rows() <= e.most_rows; });
+    t.rows = CeilDiv(p.rows(), CeilDiv(p.rows(), entry.rows));
+    if (FormOf(body, p, Side::kLeft) == OperandForm::kFreeQuads) t.rows = RoundUp(t.rows, 4);
+    t.runs = entry.runs;
+  } else if (FormOf(body, p, Side::kRight) == OperandForm::kFreeQuads) {
+    t.rows = p.rows();
+    t.runs = kFewRowsRuns;
+    t.step = 1;
+    least_depth = 64;
+  } else {
+    // An invocation reads one column from its first element to its last.
+    t.rows = p.rows();
+    t.run = 1;
+  }
+  const int64_t width = t.local * t.run;
+  t.runs = std::min(t.runs, CeilDiv(p.columns(), width));
+  const int64_t workgroups =
+      p.batch() * CeilDiv(p.rows(), t.rows) * CeilDiv(p.columns(), width * t.runs);
+  SplitDepth(t, p.depth, workgroups, kProcessorWorkgroups, least_depth, 4 * t.local);
+  return t;
+}
+
+// Few rows: every element of the right side serves one invocation alone.
+ProductTile FewRowsTile(mlir::func::FuncOp body, const codegen::Product& p, const Target& target) {
+  ProductTile t;
+  t.local = std::min<int64_t>(64, target.max_invocations);
+  t.split_depth = p.depth;
+  if (p.right_depth_stride == 1 && p.right.strides.back() != 1) {
+    t.kernel = ProductKernel::kDots;
+    return t;
+  }
+  t.rows = p.rows();
+  if (FormOf(body, p, Side::kRight) != OperandForm::kFreeQuads) t.run = 1;
+  SplitDepth(t, p.depth, p.batch() * CeilDiv(p.columns(), t.local * t.run), kGpuWorkgroups,
+             /*least=*/128, /*unit=*/4);
+  return t;
+}
+
+ProductTile GpuTile(mlir::func::FuncOp body, const codegen::Product& p, const Target& target) {
+  if (p.rows() <= kFewRows) return FewRowsTile(body, p, target);
+  const auto entry = llvm::find_if(kGpu, [&](const GpuEntry& e) {
+    const int64_t sides = e.workgroup_rows * e.rows + e.local / e.workgroup_rows * e.runs * 4;
+    return p.rows() >= e.least_rows && p.columns() >= e.least_columns &&
+           e.local <= target.max_invocations && e.depth * sides * 4 <= target.shared_bytes;
+  });
+  ProductTile t;
+  t.kernel = ProductKernel::kWorkgroup;
+  t.local = entry->local;
+  t.workgroup_rows = entry->workgroup_rows;
+  t.rows = entry->rows;
+  t.runs = entry->runs;
+  t.depth = entry->depth;
+  const int64_t columns = t.local / t.workgroup_rows * t.runs * 4;
+  SplitDepth(
+      t, p.depth,
+      p.batch() * CeilDiv(p.rows(), t.workgroup_rows * t.rows) * CeilDiv(p.columns(), columns),
+      kGpuWorkgroups, /*least=*/512, t.depth);
+  return t;
+}
+
+}  // namespace
+
+ProductTile ChooseTile(mlir::func::FuncOp body, const codegen::Product& p, const Target& target) {
+  return target.is_cpu ? ProcessorTile(body, p, target) : GpuTile(body, p, target);
+}
+
+}  // namespace trama::vulkan

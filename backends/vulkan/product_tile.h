@@ -1,0 +1,34 @@
+// How matrix products are cut on a device: the one table, keyed by the class of device and by
+// shape.
+#pragma once
+
+#include "backends/codegen/product.h"
+#include "backends/vulkan/target.h"
+
+namespace trama::vulkan {
+
+enum class ProductKernel {
+  kRegisters,  // an invocation a few columns, all that it needs in registers
+  kWorkgroup,  // a workgroup a tile, through its memory
+  kDots,       // a workgroup a column, along the depth
+};
+
+struct ProductTile {
+  ProductKernel kernel = ProductKernel::kRegisters;
+  int64_t local = 64;  // invocations of a workgroup
+  // kRegisters: rows, and runs of `run` neighbouring columns, of an invocation. kWorkgroup: rows of
+  // an invocation and its columns / 4. kDots: rows, and columns of a workgroup.
+  int64_t rows = 1, runs = 1;
+  int64_t run = 4;             // 1 or 4
+  int64_t step = 4;            // kRegisters: depths at a time; 1 or 4
+  bool shuffle = false;        // kRegisters: a subgroup loads the left side together
+  int64_t workgroup_rows = 8;  // kWorkgroup: rows / `rows` of a tile
+  int64_t depth = 16;          // kWorkgroup: depth of a tile
+  int64_t splits = 1;          // of the depth, over workgroups whose sums a second phase adds
+  int64_t split_depth = 0;     // of each; a multiple of the depth that a kernel takes at a time
+};
+
+ProductTile ChooseTile(mlir::func::FuncOp body, const codegen::Product& product,
+                       const Target& target);
+
+}  // namespace trama::vulkan
