@@ -164,9 +164,12 @@ const SafetensorsFile::Entry* SafetensorsFile::Find(std::string_view name) const
 }
 
 HostTensor SafetensorsFile::Read(const Entry& entry) const {
-  HostTensor tensor(entry.dtype, entry.shape);
   const std::string_view raw = Raw(entry);
-  if (!raw.empty()) std::memcpy(tensor.bytes.data(), raw.data(), raw.size());
+  const auto* bytes = reinterpret_cast<const std::byte*>(raw.data());
+  HostTensor tensor;
+  tensor.dtype = entry.dtype;
+  tensor.shape = entry.shape;
+  tensor.bytes.assign(bytes, bytes + raw.size());
   if (mapped_) mapped_->Release(raw);  // a large model is not in memory twice
   return tensor;
 }
