@@ -25,6 +25,8 @@ if(TRAMA_SANITIZE)
   add_link_options(-fsanitize=${TRAMA_SANITIZE})
 endif()
 
+option(TRAMA_FUZZ "the fuzz targets are libFuzzer's" OFF)
+
 find_program(CCACHE ccache)
 if(CCACHE)
   # A precompiled header is keyed by the sum beside it (see trama_pch), as its own bytes hold paths;

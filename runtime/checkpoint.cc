@@ -137,6 +137,7 @@ absl::Status RecoverModelDirectory(const std::string& model_dir) {
   TRAMA_RETURN_IF_ERROR(RecoverDirectory(model_dir));
   if (!IsDirectory(model_dir)) return absl::OkStatus();
   TRAMA_RETURN_IF_ERROR(RecoverDirectory(JoinPath(model_dir, kDirectory)));
+  TRAMA_RETURN_IF_ERROR(RecoverDirectory(JoinPath(model_dir, kBestDirectory)));
   return RemoveStaleTemporaries(model_dir);
 }
 

@@ -210,7 +210,9 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
       if (id < 0 || id >= vocab_size)
         return absl::InvalidArgumentError(
             absl::StrCat("id ", id, " of the prompt is not in [0, ", vocab_size, ")"));
-    states.push_back({Sampler(options.sampling, first_sample + static_cast<uint32_t>(r)), {}, {}});
+    const auto row = static_cast<uint32_t>(r);
+    const uint32_t sample = options.samples_each > 0 ? row % options.samples_each : row;
+    states.push_back({Sampler(options.sampling, first_sample + sample), {}, {}});
     stats_.prompt_tokens += static_cast<int64_t>(rows[r].size());
   }
   // Rows beyond the prompts run along, inactive.

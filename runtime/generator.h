@@ -21,6 +21,9 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;  // ends a sample before any of these
   std::optional<int32_t> eos_id;  // ends a sample
+  // Rows in a row that continue the same prompt: row r draws as sample r modulo this, so that a
+  // prompt's samples are the same whatever other prompts run beside it. 0: each row is another.
+  uint32_t samples_each = 0;
   bool keep_distributions = false;
 };
 
@@ -46,7 +49,8 @@ class Generator {
                                                            int64_t batch = 1,
                                                            bool use_cache = true);
 
-  // Continues up to `batch` prompts of ids. Row r draws with sample number `first_sample` + r.
+  // Continues up to `batch` prompts of ids, of any lengths. Row r draws with sample number
+  // `first_sample` + r, or as options.samples_each says.
   // `on_text(row, text)` gets whole characters as they come (never part of a stop string); null
   // for none. Beyond the context the last MaxLength() ids are kept. InvalidArgument for an empty
   // prompt or an id outside the vocabulary.

@@ -161,10 +161,11 @@ absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_director
 }
 
 absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory) {
-  Json config = ConfigToJson(model.config);
+  Config config = model.config;
   const ModelEntry& entry = *model.entry;
   config.Set("model_type", entry.model_type.empty() ? entry.name : entry.model_type);
-  TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "config.json"), config.Dump(2) + "\n"));
+  TRAMA_RETURN_IF_ERROR(
+      AtomicWriteFile(JoinPath(directory, "config.json"), ConfigToJson(config).Dump(2) + "\n"));
   if (model.tokenizer) return model.tokenizer->Save(directory);
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 #include "runtime/diagnose.h"
 #include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
+#include "runtime/formats/safetensors.h"
 #include "runtime/lora.h"
 #include "runtime/metrics.h"
 
@@ -168,6 +169,7 @@ absl::Status Trainer::Resume() {
   const Json& state = checkpoint.trainer_state;
   TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
   TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
+  TRAMA_ASSIGN_OR_RETURN(best_step_, state.GetOr<int64_t>("best_step", 0));
   TRAMA_ASSIGN_OR_RETURN(best_val_loss_, state.GetOr<double>("best_val_loss", best_val_loss_));
   TRAMA_ASSIGN_OR_RETURN(tokens_, state.GetOr<int64_t>("tokens", 0));
   if (const Json* position = state.Find("position"))
@@ -227,22 +229,33 @@ absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::WriteCheckpoint() {
-  if (options_.out.empty()) return absl::OkStatus();
-  CheckpointSource checkpoint;
-  HostTensor copy;  // of one tensor, where the host cannot address the device's memory
-  for (const auto& [name, slot] : session_->state()) {
-    auto bytes = [this, &copy, slot = &slot]() -> absl::StatusOr<std::string_view> {
+namespace {
+// The state's tensors, read while they are written: from `copy`, one at a time, where the host
+// cannot address the device's memory.
+std::vector<TensorSource> SourcesOf(const Session& session, bool parameters, HostTensor* copy) {
+  std::vector<TensorSource> sources;
+  for (const auto& [name, slot] : session.state()) {
+    if ((slot.role == "parameter") != parameters) continue;
+    auto bytes = [&session, copy, slot = &slot]() -> absl::StatusOr<std::string_view> {
       const std::byte* data = slot->mapped;
       if (!data) {
-        TRAMA_RETURN_IF_ERROR(session_->Read(*slot, &copy));
-        data = copy.bytes.data();
+        TRAMA_RETURN_IF_ERROR(session.Read(*slot, copy));
+        data = copy->bytes.data();
       }
       return std::string_view(reinterpret_cast<const char*>(data), slot->bytes);
     };
-    (slot.role == "parameter" ? checkpoint.parameters : checkpoint.optimizer)
-        .push_back({name, slot.dtype, slot.shape, std::move(bytes)});
+    sources.push_back({name, slot.dtype, slot.shape, std::move(bytes)});
   }
+  return sources;
+}
+}  // namespace
+
+absl::Status Trainer::WriteCheckpoint() {
+  if (options_.out.empty()) return absl::OkStatus();
+  CheckpointSource checkpoint;
+  HostTensor copy;
+  checkpoint.parameters = SourcesOf(*session_, /*parameters=*/true, &copy);
+  checkpoint.optimizer = SourcesOf(*session_, /*parameters=*/false, &copy);
   Json& state = checkpoint.trainer_state;
   state = Json::MakeObject();
   state.Set("version", 1);
@@ -251,6 +264,7 @@ absl::Status Trainer::WriteCheckpoint() {
   state.Set("position", batches_->Position());
   state.Set("tokens", tokens_);
   state.Set("evaluations_since_best", evaluations_since_best_);
+  state.Set("best_step", best_step_);
   if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
   if (wrote_model_) return WriteCheckpointTo(options_.out, checkpoint);
   TRAMA_RETURN_IF_ERROR(WriteFirstCheckpoint(checkpoint));
@@ -275,7 +289,10 @@ absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
 absl::Status Trainer::WriteCheckpointTo(const std::string& directory,
                                         const CheckpointSource& checkpoint) {
   TRAMA_RETURN_IF_ERROR(SaveCheckpoint(directory, checkpoint));
-  if (!HasLora(model_)) return absl::OkStatus();
+  return HasLora(model_) ? WriteAdapterFiles(directory) : absl::OkStatus();
+}
+
+absl::Status Trainer::WriteAdapterFiles(const std::string& directory) {
   TensorMap adapter;
   for (const auto& [name, slot] : session_->state())
     if (slot.role == "parameter" && IsAdapterParameter(name))
@@ -283,10 +300,42 @@ absl::Status Trainer::WriteCheckpointTo(const std::string& directory,
   return WriteAdapter(model_, adapter, options_.base_model, directory);
 }
 
+absl::Status Trainer::WriteBest() {
+  if (options_.out.empty() || options_.eval_every == 0) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction best,
+                         DirectoryTransaction::Begin(JoinPath(options_.out, kBestDirectory)));
+  HostTensor copy;
+  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, best.path()));
+  TRAMA_RETURN_IF_ERROR(WriteSafetensors(JoinPath(best.path(), "model.safetensors"),
+                                         SourcesOf(*session_, /*parameters=*/true, &copy),
+                                         {{"format", "pt"}}));
+  if (HasLora(model_)) TRAMA_RETURN_IF_ERROR(WriteAdapterFiles(best.path()));
+  const Json evaluation = Json::MakeObject({{"step", best_step_}, {"val_loss", best_val_loss_}});
+  TRAMA_RETURN_IF_ERROR(
+      AtomicWriteFile(JoinPath(best.path(), "evaluation.json"), evaluation.Dump() + "\n"));
+  return best.Commit();
+}
+
+absl::Status Trainer::Evaluate(TrainResult* result) {
+  TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run(*session_));
+  result->val_loss = evaluation.loss;
+  ++evaluations_since_best_;
+  if (!(evaluation.loss < best_val_loss_)) return absl::OkStatus();
+  evaluations_since_best_ = 0;
+  best_val_loss_ = evaluation.loss;
+  best_step_ = step_;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   TrainResult result;
   result.step = step_;
-  result.val_loss = std::numeric_limits<double>::quiet_NaN();
+  result.val_loss = result.best_val_loss = std::numeric_limits<double>::quiet_NaN();
+  // An earlier run's best is not this one's.
+  if (step_ == 0 && !options_.out.empty())
+    TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(options_.out, kBestDirectory)));
+  // A run may have ended between a checkpoint of the best step and that.
+  if (step_ > 0 && step_ == best_step_) TRAMA_RETURN_IF_ERROR(WriteBest());
   std::optional<MetricsWriter> metrics;
   if (!options_.metrics.empty()) {
     TRAMA_ASSIGN_OR_RETURN(MetricsWriter writer, MetricsWriter::Open(options_.metrics, step_));
@@ -294,7 +343,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   }
   Progress progress(total_steps_, Progress::ForStandardError(options_.quiet), step_);
   int64_t checkpointed = -1;
-  while (step_ < total_steps_) {
+  while (step_ < total_steps_ && !StopsEarly()) {
     const double start = Now();
     double grad_norm = 0;
     int64_t tokens = 0;
@@ -311,15 +360,10 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     const double seconds = Now() - start;
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
-    bool evaluated = false, stop_early = false;
+    bool evaluated = false;
     if (evaluator_ && !result.interrupted &&
         (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0))) {
-      TRAMA_ASSIGN_OR_RETURN(Evaluation evaluation, evaluator_->Run(*session_));
-      result.val_loss = evaluation.loss;
-      evaluations_since_best_ = evaluation.loss < best_val_loss_ ? 0 : evaluations_since_best_ + 1;
-      best_val_loss_ = std::min(best_val_loss_, evaluation.loss);
-      stop_early =
-          options_.early_stopping > 0 && evaluations_since_best_ >= options_.early_stopping;
+      TRAMA_RETURN_IF_ERROR(Evaluate(&result));
       evaluated = true;
     }
     if (metrics) {
@@ -333,15 +377,28 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       if (evaluated) line.Set("val_loss", result.val_loss);
       TRAMA_RETURN_IF_ERROR(metrics->Write(line));
     }
+    if (evaluated && best_step_ == step_ && options_.eval_every > 0) {
+      // Into a model directory, which is never without the model.
+      if (!wrote_model_ && !HasCheckpoint(options_.out)) {
+        TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
+        checkpointed = step_;
+      }
+      TRAMA_RETURN_IF_ERROR(WriteBest());
+    }
     if (!options_.quiet) progress.Update(step_, Details(result, tokens, seconds));
-    if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
+    if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 &&
+        checkpointed != step_) {
       TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
       checkpointed = step_;
     }
-    if (result.interrupted || stop_early) break;
+    if (result.interrupted) break;
   }
   progress.Finish();
   if (checkpointed != step_) TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
+  if (best_step_ > 0) {
+    result.best_val_loss = best_val_loss_;
+    result.best_step = best_step_;
+  }
   return result;
 }
 

@@ -29,20 +29,24 @@ struct TrainOptions {
   std::vector<std::string> trainable;  // parameters that are trained; empty: all
   uint64_t seed = 0;                   // dropout's
   double label_smoothing = 0;          // of the training loss, not of evaluations
-  int64_t eval_every = 0;              // updates between evaluations; 0: at the end only
-  int64_t early_stopping = 0;          // evaluations without a better one before it stops; 0: never
-  int64_t checkpoint_every = 0;        // updates; 0: at the end only
-  std::string out;                     // the model directory to write; "" for none
-  std::string base_model;              // the directory that training started from, for adapters
-  bool resume = false;                 // from the last whole checkpoint in `out`, if there is one
-  std::string metrics;                 // a JSONL file; "" for none
+  // Updates between evaluations; 0: at the end only. With several, the parameters of the best stand
+  // in `out`/best, a model directory of its own with evaluation.json ("step", "val_loss").
+  int64_t eval_every = 0;
+  int64_t early_stopping = 0;    // evaluations without a better one before it stops; 0: never
+  int64_t checkpoint_every = 0;  // updates; 0: at the end only
+  std::string out;               // the model directory to write; "" for none
+  std::string base_model;        // the directory that training started from, for adapters
+  bool resume = false;           // from the last whole checkpoint in `out`, if there is one
+  std::string metrics;           // a JSONL file; "" for none
   bool quiet = false;
 };
 
 struct TrainResult {
-  int64_t step = 0;     // updates done
-  double loss = 0;      // of the batch before the last update
-  double val_loss = 0;  // of the last evaluation; NaN where there was none
+  int64_t step = 0;          // updates done
+  double loss = 0;           // of the batch before the last update
+  double val_loss = 0;       // of the last evaluation; NaN where there was none
+  double best_val_loss = 0;  // the lowest so far, and the step of it; NaN where there was none
+  int64_t best_step = 0;
   bool interrupted = false;
 };
 
@@ -99,6 +103,12 @@ class Trainer {
   absl::Status WriteCheckpoint();
   absl::Status WriteFirstCheckpoint(const CheckpointSource& checkpoint);
   absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);
+  absl::Status Evaluate(TrainResult* result);
+  absl::Status WriteBest();
+  absl::Status WriteAdapterFiles(const std::string& directory);
+  bool StopsEarly() const {
+    return options_.early_stopping > 0 && evaluations_since_best_ >= options_.early_stopping;
+  }
 
   LoadedModel& model_;
   TrainOptions options_;
@@ -108,7 +118,7 @@ class Trainer {
   uint32_t apply_ = 0;
   int64_t total_steps_ = 0, step_ = 0;
   double best_val_loss_ = std::numeric_limits<double>::infinity();
-  int64_t evaluations_since_best_ = 0;
+  int64_t best_step_ = 0, evaluations_since_best_ = 0;
   int64_t tokens_ = 0;  // that updates have read, padding included
   bool wrote_model_ = false;
 };

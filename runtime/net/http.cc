@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -17,23 +18,33 @@ struct Transfer {
   absl::Status status;  // of on_content
 };
 
-int64_t ContentLength(CURL* curl) {
+// What the transfer knows of the answer so far.
+void ReadInfo(Transfer& transfer) {
+  long status = 0;
   curl_off_t length = -1;
-  curl_easy_getinfo(curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  return length;
+  curl_easy_getinfo(transfer.curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(transfer.curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  transfer.response.status = static_cast<int>(status);
+  transfer.response.length = length;
 }
 
-long StatusOf(CURL* curl) {
-  long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  return status;
+size_t OnHeader(char* data, size_t size, size_t count, void* self) {
+  const absl::string_view line = absl::StripAsciiWhitespace({data, size * count});
+  const size_t colon = line.find(':');
+  if (colon != absl::string_view::npos)
+    static_cast<Transfer*>(self)->response.headers.emplace_back(
+        absl::AsciiStrToLower(line.substr(0, colon)),
+        absl::StripAsciiWhitespace(line.substr(colon + 1)));
+  return size * count;
 }
 
 size_t OnContent(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::string_view piece(data, size * count);
-  if (transfer.request->on_content && StatusOf(transfer.curl) < 300) {
-    transfer.status = transfer.request->on_content(piece, ContentLength(transfer.curl));
+  ReadInfo(transfer);
+  const int status = transfer.response.status;
+  if (transfer.request->on_content && status >= 200 && status < 300) {
+    transfer.status = transfer.request->on_content(piece, transfer.response);
     return transfer.status.ok() ? piece.size() : 0;
   }
   std::string& body = transfer.response.body;
@@ -48,6 +59,12 @@ size_t OnContent(char* data, size_t size, size_t count, void* self) {
 }
 
 }  // namespace
+
+std::string HttpResponse::Header(std::string_view name) const {
+  for (auto header = headers.rbegin(); header != headers.rend(); ++header)
+    if (header->first == name) return header->second;
+  return "";
+}
 
 absl::StatusOr<HttpResponse> Fetch(const HttpRequest& request) {
   const bool secure = absl::StartsWithIgnoreCase(request.url, "https://");
@@ -74,6 +91,8 @@ absl::StatusOr<HttpResponse> Fetch(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, OnContent);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
   if (request.resume_from > 0)
     curl_easy_setopt(curl, CURLOPT_RANGE, absl::StrCat(request.resume_from, "-").c_str());
   if (request.body) {
@@ -95,7 +114,7 @@ absl::StatusOr<HttpResponse> Fetch(const HttpRequest& request) {
   if (code != CURLE_OK)
     return absl::UnavailableError(absl::StrCat("cannot reach ", request.url, " (",
                                                *why ? why : curl_easy_strerror(code), ")"));
-  transfer.response.status = static_cast<int>(StatusOf(curl));
+  ReadInfo(transfer);
   return std::move(transfer.response);
 }
 

@@ -1,8 +1,11 @@
 // Fine-tuning as a user does it: a classifier of texts, instructions, adapters.
+#include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "base/status_matchers.h"
 #include "runtime/formats/json.h"
+#include "runtime/formats/safetensors.h"
 #include "tests/e2e/run_trama.h"
 
 namespace trama {
@@ -65,6 +68,59 @@ TEST(FineTune, ResumesWithPadding) {
   ASSERT_EQ(place.Trama(With(half, {"--batch_size=7", "--out=parts"})).status, 0);
   ASSERT_EQ(place.Trama(With(common, {"--batch_size=7", "--out=parts", "--resume"})).status, 0);
   EXPECT_EQ(place.Read("parts/model.safetensors"), place.Read("whole/model.safetensors"));
+}
+
+// Eleven records of different lengths: batches of six and a rest of five, and the same in batches
+// of two, padded to other lengths, with a last one of one; dropout falls on texts of one length.
+TEST(FineTune, AccumulationEqualsTheLargeBatch) {
+  const Workplace place;
+  std::string records, text;
+  for (int i = 0; i < 11; ++i) {
+    records += "{\"instruction\": \"say it\", \"output\": \"" +
+               std::string(static_cast<size_t>(1 + i * i % 29), static_cast<char>('a' + i)) +
+               "\"}\n";
+    text += "uma linha de texto e o seu número, " + std::to_string(i * 7919) + "; ";
+  }
+  place.Write("data.jsonl", records);
+  place.Write("text.txt", text);
+  const std::vector<std::string> padded = {"--data=data.jsonl",    "--mask_instruction",
+                                           "--set=eos_token_id=0", "--set=n_positions=256",
+                                           "--seq_len=256",        "--epochs=3"};
+  const std::vector<std::string> dropped = {"--data=text.txt", "--dropout=0.2", "--seq_len=32",
+                                            "--steps=6"};
+  for (const std::vector<std::string>& data : {padded, dropped}) {
+    std::map<std::string, TensorMap> trained;
+    for (const auto& [out, batch, times] : {std::tuple("large", "6", "1"), {"small", "2", "3"}}) {
+      const Outcome outcome = place.Trama(With(
+          With(With({"train", "gpt", "--optimizer=sgd", "--lr=0.5", "--overwrite"}, kTiny), data),
+          {std::string("--batch_size=") + batch, std::string("--grad_accumulation=") + times,
+           std::string("--out=") + out, std::string("--metrics=") + out + ".jsonl"}));
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      ASSERT_OK_AND_ASSIGN(trained[out],
+                           ReadSafetensors(place / (out + std::string("/model.safetensors"))));
+    }
+    double apart = 0, moved = 0;
+    for (const auto& [name, large] : trained["large"]) {
+      const HostTensor& small = trained["small"][name];
+      ASSERT_EQ(large.shape, small.shape) << name;
+      for (int64_t i = 0; i < large.num_elements(); ++i) {
+        apart = std::max(apart, std::abs(large.at(i) - small.at(i)));
+        moved = std::max(moved, std::abs(large.at(i)));
+      }
+    }
+    EXPECT_GT(moved, 0.5);
+    EXPECT_LT(apart, 2e-6);  // sums in another order
+    const auto last = [&](const char* file) {
+      const std::string lines = place.Read(file);
+      return Json::Parse(lines.substr(lines.rfind('\n', lines.size() - 2) + 1)).value_or(Json());
+    };
+    const Json large = last("large.jsonl"), small = last("small.jsonl");
+    EXPECT_EQ(large.Get<int64_t>("step").value_or(0), 6);
+    EXPECT_EQ(small.Get<int64_t>("step").value_or(0), 6);
+    EXPECT_NEAR(large.Get<double>("loss").value_or(0), small.Get<double>("loss").value_or(1), 2e-6);
+    EXPECT_NEAR(large.Get<double>("grad_norm").value_or(0),
+                small.Get<double>("grad_norm").value_or(1), 2e-6);
+  }
 }
 
 TEST(FineTune, LearnsInstructionsWithAdapters) {

@@ -80,10 +80,15 @@ Outcome Workplace::Run(const std::string& program, const std::vector<std::string
   int wait_status = 0;
   if (signal.number != 0) {
     // Ends early where the command does, or never writes the file.
+    using std::chrono::microseconds;
     using std::chrono::milliseconds;
+    const auto waits = [&] {
+      return (!signal.once_there.empty() && !Has(signal.once_there)) ||
+             (signal.once && !signal.once());
+    };
     bool ended = false;
-    while (!signal.once_there.empty() && !Has(signal.once_there) && !ended) {
-      std::this_thread::sleep_for(milliseconds(10));
+    while (waits() && !ended) {
+      std::this_thread::sleep_for(microseconds(signal.once ? 100 : 10000));
       siginfo_t info = {};
       ended = waitid(P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,10 @@ struct Outcome {
 
 // A signal sent to a command that runs.
 struct Signal {
-  int number = 0;          // 0: none
-  int after_ms = 0;        // from its start
-  std::string once_there;  // or from when this file is there; "" does not wait for one
+  int number = 0;                // 0: none
+  int after_ms = 0;              // from its start
+  std::string once_there;        // or from when this file is there; "" does not wait for one
+  std::function<bool()> once{};  // or from when this is true
 };
 
 // A fresh empty folder that is removed with the object; commands run in it.

@@ -1,6 +1,10 @@
 // Training as a user runs it: repeatable, interruptible, and learning what it should.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <set>
 
 #include "absl/strings/str_split.h"
 #include "base/status_matchers.h"
@@ -90,8 +94,10 @@ TEST(Train, SameSeedSameBytesWhateverTheThreads) {
   EXPECT_EQ(place.Read("m1/model.safetensors"), place.Read("m3/model.safetensors"));
 }
 
-// A run that is killed at any moment and resumed ends with the bytes of one that was not.
-TEST(Train, ResumesBitForBitAfterKill) {
+// A run that is killed ten times, in the middle of what it accumulates and while it writes a
+// checkpoint or the best parameters, and resumed each time, ends with the bytes of one that was
+// not.
+TEST(Train, ResumesBitForBitAfterTenKills) {
   Workplace place;
   std::string text;
   for (int i = 0; i < 80; ++i) text += "fios que se cruzam, " + std::to_string(i * i) + "; ";
@@ -99,7 +105,8 @@ TEST(Train, ResumesBitForBitAfterKill) {
   const std::vector<std::string> common{"train",
                                         "gpt",
                                         "--data=text.txt",
-                                        "--steps=60",
+                                        "--val_fraction=0.2",
+                                        "--steps=120",
                                         "--set=n_layer=1",
                                         "--set=n_embd=32",
                                         "--set=n_head=2",
@@ -107,7 +114,8 @@ TEST(Train, ResumesBitForBitAfterKill) {
                                         "--batch_size=2",
                                         "--quiet",
                                         "--checkpoint_every=3",
-                                        "--grad_accumulation=2",
+                                        "--eval_every=4",
+                                        "--grad_accumulation=5",
                                         "--optimizer=adamw",
                                         "--schedule=cosine",
                                         "--warmup_steps=5",
@@ -120,19 +128,106 @@ TEST(Train, ResumesBitForBitAfterKill) {
   };
   const Outcome whole = place.Trama(with({"--out=whole", "--metrics=whole.jsonl"}));
   ASSERT_EQ(whole.status, 0) << whole.err;
-  int kills = 0;
-  for (int attempt = 0; attempt < 40; ++attempt) {
-    const Outcome outcome = place.Trama(
-        with({"--out=cut", "--resume", "--metrics=cut.jsonl"}),
-        attempt < 10 ? testing::Signal{SIGKILL, 60 + 37 * attempt, ""} : testing::Signal{});
-    if (outcome.status == 0) break;
-    ASSERT_EQ(outcome.status, 128 + SIGKILL) << outcome.err;
-    ++kills;
+  const auto lines = [&] {
+    const std::string metrics = place.Read("cut.jsonl");
+    return std::count(metrics.begin(), metrics.end(), '\n');
+  };
+  // What is being written aside, or was when the run was killed: the next one removes it.
+  const auto aside = [&] {
+    std::set<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(place / "cut", ignored))
+      if (const std::string name = entry.path().filename().string();
+          name.find("-tmp-") != std::string::npos)
+        names.insert(name);
+    return names;
+  };
+  std::minstd_rand random(7);
+  int while_writing = 0;
+  for (int kill = 0; kill < 10; ++kill) {
+    // Every other time while something is written, else at any moment of a step to come.
+    const std::set<std::string> before = aside();
+    const auto writes = [&] {
+      const std::set<std::string> now = aside();
+      return !std::includes(before.begin(), before.end(), now.begin(), now.end());
+    };
+    const int64_t enough = lines() + 1 + static_cast<int64_t>(random() % 4);
+    testing::Signal signal{SIGKILL, 0, "", [&] { return kill % 2 ? writes() : lines() >= enough; }};
+    if (kill % 2 == 0) signal.after_ms = static_cast<int>(random() % 4);
+    const Outcome outcome =
+        place.Trama(with({"--out=cut", "--resume", "--metrics=cut.jsonl"}), signal);
+    ASSERT_EQ(outcome.status, 128 + SIGKILL) << "kill " << kill << ": " << outcome.err;
+    while_writing += writes();
   }
-  EXPECT_GE(kills, 1);
-  EXPECT_EQ(place.Read("cut/model.safetensors"), place.Read("whole/model.safetensors"));
-  EXPECT_EQ(Losses(place, "cut.jsonl"), Losses(place, "whole.jsonl"));
-  EXPECT_EQ(Numbers(place, "cut.jsonl", "tokens"), Numbers(place, "whole.jsonl", "tokens"));
+  EXPECT_GE(while_writing, 1);
+  const Outcome last = place.Trama(with({"--out=cut", "--resume", "--metrics=cut.jsonl"}));
+  ASSERT_EQ(last.status, 0) << last.err;
+  EXPECT_EQ(last.out, whole.out);
+  for (const char* file :
+       {"model.safetensors", "config.json", "trama_checkpoint/optimizer.safetensors",
+        "trama_checkpoint/trainer_state.json", "best/model.safetensors", "best/evaluation.json"})
+    EXPECT_TRUE(place.Read(std::string("cut/") + file) == place.Read(std::string("whole/") + file))
+        << file;
+  EXPECT_TRUE(aside().empty());
+  for (const char* key : {"loss", "tokens", "val_loss"})
+    EXPECT_EQ(Numbers(place, "cut.jsonl", key), Numbers(place, "whole.jsonl", key)) << key;
+}
+
+// On other text than it learns the model gets worse after a while: the run stops, and the best
+// parameters are kept beside the last.
+TEST(Train, StopsEarlyAndKeepsTheBest) {
+  Workplace place;
+  std::string text, other;
+  for (int i = 0; i < 200; ++i) {
+    text += "abcabd" + std::string(i % 3 ? "ab" : "cd");
+    other += "dcbacb" + std::string(i % 2 ? "da" : "ca");
+  }
+  place.Write("text.txt", text);
+  place.Write("other.txt", other);
+  const std::vector<std::string> arguments{"train",
+                                           "gpt",
+                                           "--data=text.txt",
+                                           "--val_data=other.txt",
+                                           "--steps=2000",
+                                           "--set=n_layer=1",
+                                           "--set=n_embd=16",
+                                           "--set=n_head=2",
+                                           "--seq_len=16",
+                                           "--lr=0.01",
+                                           "--quiet",
+                                           "--eval_every=2",
+                                           "--early_stopping=3",
+                                           "--checkpoint_every=5",
+                                           "--metrics=m.jsonl",
+                                           "--out=m",
+                                           "--resume"};
+  const Outcome trained = place.Trama(arguments);
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  std::vector<std::pair<double, int64_t>> evaluations;  // loss, step
+  const std::string lines = place.Read("m.jsonl");
+  for (absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
+    ASSERT_OK_AND_ASSIGN(const Json json, Json::Parse({line.data(), line.size()}));
+    if (json.Find("val_loss"))
+      evaluations.emplace_back(*json.Get<double>("val_loss"), *json.Get<int64_t>("step"));
+  }
+  const auto best = std::min_element(evaluations.begin(), evaluations.end());
+  ASSERT_EQ(evaluations.end() - best, 4);  // three without a better one, then the end
+  ASSERT_OK_AND_ASSIGN(const Json summary, Json::Parse(trained.out));
+  EXPECT_EQ(*summary.Get<int64_t>("steps"), evaluations.back().second);
+  EXPECT_EQ(*summary.Get<int64_t>("best_step"), best->second);
+  EXPECT_EQ(*summary.Get<double>("best_val_loss"), best->first);
+  ASSERT_OK_AND_ASSIGN(const Json kept, Json::Parse(place.Read("m/best/evaluation.json")));
+  EXPECT_EQ(*kept.Get<int64_t>("step"), best->second);
+  for (const auto& [directory, loss] :
+       {std::pair("m/best", best->first), {"m", evaluations.back().first}}) {
+    const Outcome eval = place.Trama({"eval", directory, "--data=other.txt", "--seq_len=16"});
+    ASSERT_EQ(eval.status, 0) << eval.err;
+    EXPECT_EQ(*Json::Parse(eval.out)->Get<double>("loss"), loss) << directory;
+  }
+  // Resumed, it has nothing left to do.
+  const Outcome again = place.Trama(arguments);
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(place.Read("m.jsonl"), lines);
 }
 
 // The MiB that a run says it will take.

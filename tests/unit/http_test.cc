@@ -40,8 +40,9 @@ TEST(HttpTest, FollowsRedirectsAndResumes) {
   EXPECT_EQ(response.body, content);
   std::string got;
   HttpRequest request{.url = server.url() + "/old", .resume_from = 4};
-  request.on_content = [&](std::string_view piece, int64_t length) {
-    EXPECT_EQ(length, 6);
+  request.on_content = [&](std::string_view piece, const HttpResponse& so_far) {
+    EXPECT_EQ(so_far.length, 6);
+    EXPECT_EQ(so_far.Header("location"), "/new");
     got += piece;
     return absl::OkStatus();
   };
@@ -60,7 +61,9 @@ TEST(HttpTest, SaysWhatWentWrong) {
     url = server.url();
     EXPECT_EQ(Fetch({.url = url}).status().code(), kUnavailable);  // broke off
     HttpRequest request{.url = url};
-    request.on_content = [](std::string_view, int64_t) { return absl::AbortedError("full"); };
+    request.on_content = [](std::string_view, const HttpResponse&) {
+      return absl::AbortedError("full");
+    };
     EXPECT_EQ(Fetch(request).status().message(), "full");
   }
   const absl::Status gone = Fetch({.url = url}).status();

@@ -16,37 +16,49 @@
 namespace trama::cli {
 namespace {
 
-// --prompt, or the text that --instruction and --input have in instruction tuning.
-std::string PromptText(const Flags& flags) {
-  if (!flags.Given("instruction")) return flags.String("prompt");
+using Prompts = std::vector<std::vector<int32_t>>;
+
+// --prompt, repeated, or the text that --instruction and --input have in instruction tuning.
+std::vector<std::string> PromptTexts(const Flags& flags) {
+  if (!flags.Given("instruction")) return flags.Repeated("prompt");
   Instruction record;
   record.instruction = flags.String("instruction");
   record.input = flags.String("input");
-  return InstructionText(record) + kResponseHeading;
+  return {InstructionText(record) + kResponseHeading};
 }
 
-absl::StatusOr<std::vector<int32_t>> PromptIds(const Flags& flags, const LoadedModel& model) {
-  if (flags.Given("prompt") + flags.Given("prompt_ids") + flags.Given("instruction") != 1)
-    return UsageError("one of --prompt, --prompt_ids and --instruction says what to continue");
-  if (!flags.Given("prompt_ids")) {
-    if (absl::Status status = CheckTokenizer(model); !status.ok())
-      return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
-                                                      "; --prompt_ids gives ids instead"));
-    absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(PromptText(flags));
-    if (!ids.ok())
-      return absl::InvalidArgumentError(absl::StrCat(
-          flags.Given("prompt") ? "--prompt: " : "--instruction: ", ids.status().message()));
-    return ids;
-  }
+absl::StatusOr<std::vector<int32_t>> ReadIds(const std::string& list) {
   std::vector<int32_t> ids;
-  for (absl::string_view text :
-       absl::StrSplit(flags.String("prompt_ids"), absl::ByAnyChar(", "), absl::SkipEmpty())) {
+  for (absl::string_view text : absl::StrSplit(list, absl::ByAnyChar(", "), absl::SkipEmpty())) {
     int32_t id;
     if (!absl::SimpleAtoi(text, &id))
       return UsageError(absl::StrCat("--prompt_ids: '", text, "' is not an integer"));
     ids.push_back(id);
   }
   return ids;
+}
+
+absl::StatusOr<Prompts> PromptsOf(const Flags& flags, const LoadedModel& model) {
+  if (flags.Given("prompt") + flags.Given("prompt_ids") + flags.Given("instruction") != 1)
+    return UsageError("one of --prompt, --prompt_ids and --instruction says what to continue");
+  Prompts prompts;
+  if (flags.Given("prompt_ids")) {
+    for (const std::string& list : flags.Repeated("prompt_ids")) {
+      TRAMA_ASSIGN_OR_RETURN(prompts.emplace_back(), ReadIds(list));
+    }
+    return prompts;
+  }
+  if (absl::Status status = CheckTokenizer(model); !status.ok())
+    return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
+                                                    "; --prompt_ids gives ids instead"));
+  for (const std::string& text : PromptTexts(flags)) {
+    absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(text);
+    if (!ids.ok())
+      return absl::InvalidArgumentError(absl::StrCat(
+          flags.Given("prompt") ? "--prompt: " : "--instruction: ", ids.status().message()));
+    prompts.push_back(*std::move(ids));
+  }
+  return prompts;
 }
 
 absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel& model) {
@@ -91,22 +103,27 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const int64_t num_samples = flags.Int("num_samples");
   if (num_samples < 1) return UsageError("--num_samples: at least 1");
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
-  TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, PromptIds(flags, model));
+  TRAMA_ASSIGN_OR_RETURN(const Prompts prompts, PromptsOf(flags, model));
   TRAMA_ASSIGN_OR_RETURN(GenerateOptions options, OptionsOf(flags, model));
+  options.samples_each = static_cast<uint32_t>(num_samples);
+  Prompts rows;  // each prompt's samples after one another
+  for (const std::vector<int32_t>& prompt : prompts)
+    rows.insert(rows.end(), static_cast<size_t>(num_samples), prompt);
   if (absl::Status status = CheckTokenizer(model); !flags.Bool("ids") && !status.ok())
     return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
                                                     "; --ids prints the new ids"));
 
-  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
-                         Generator::Create(model, std::move(model.parameters), session_options,
-                                           num_samples, !flags.Bool("no_cache")));
+  TRAMA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Generator> generator,
+      Generator::Create(model, std::move(model.parameters), session_options,
+                        static_cast<int64_t>(rows.size()), !flags.Bool("no_cache")));
   // One sample streams; several come one after another, whole.
-  const bool streams = num_samples == 1 && !flags.Bool("ids");
+  const bool streams = rows.size() == 1 && !flags.Bool("ids");
   auto print = [&](int64_t, std::string_view text) { std::cout << text << std::flush; };
   TRAMA_ASSIGN_OR_RETURN(
       std::vector<GeneratedSample> samples,
       generator->Generate(
-          std::vector<std::vector<int32_t>>(static_cast<size_t>(num_samples), prompt), options, 0,
+          rows, options, 0,
           streams ? std::function<void(int64_t, std::string_view)>(print) : nullptr));
   if (streams) {
     std::cout << "\n";
@@ -132,8 +149,8 @@ TRAMA_COMMAND((Command{
     "generate", "DIR", "continues a prompt",
     "trama generate my-gpt --prompt=\"Once\" --max_tokens=200 --temperature=0.8 --top_k=50",
     WithRuntimeFlags(
-        {{"prompt", FlagKind::kString, "", "the text to continue"},
-         {"prompt_ids", FlagKind::kString, "", "or its ids: 1,2,3"},
+        {{"prompt", FlagKind::kRepeated, "", "the text to continue; several run together"},
+         {"prompt_ids", FlagKind::kRepeated, "", "or its ids: 1,2,3"},
          {"instruction", FlagKind::kString, "", "or what a model tuned on instructions answers"},
          {"input", FlagKind::kString, "", "of --instruction, where it has one"},
          {"max_tokens", FlagKind::kInt, "100", "new tokens at most"},
@@ -144,7 +161,7 @@ TRAMA_COMMAND((Command{
          {"greedy", FlagKind::kBool, "false", "always the likeliest"},
          {"stop", FlagKind::kRepeated, "", "ends before this text, repeatable"},
          {"ignore_eos", FlagKind::kBool, "false", "goes on after eos_token_id"},
-         {"num_samples", FlagKind::kInt, "1", "how many continuations"},
+         {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt"},
          {"ids", FlagKind::kBool, "false", "prints the new ids instead of text"},
          {"no_cache", FlagKind::kBool, "false", "runs the whole window for every token"},
          {"probabilities", FlagKind::kString, "", "a JSON file: what each token was drawn from"},

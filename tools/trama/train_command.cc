@@ -292,6 +292,10 @@ absl::StatusOr<int> Run(const Flags& given) {
   summary.Set("steps", result->step);
   summary.Set("loss", result->loss);
   if (std::isfinite(result->val_loss)) summary.Set("val_loss", result->val_loss);
+  if (options.eval_every > 0 && std::isfinite(result->best_val_loss)) {
+    summary.Set("best_val_loss", result->best_val_loss);
+    summary.Set("best_step", result->best_step);
+  }
   std::cout << summary.Dump() << "\n";
   return result->interrupted ? kInterrupted : 0;
 }
