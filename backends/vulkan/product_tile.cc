@@ -35,11 +35,15 @@ constexpr GpuEntry kGpu[] = {
 };
 constexpr int64_t kGpuWorkgroups = 128;  // occupy most devices
 
+// One sum of more products than that loses digits: the small ones at its end vanish.
+constexpr int64_t kLongestSum = 8192;
+
 // Enough workgroups to fill a device, and the least depth that is worth one of its own.
 void SplitDepth(ProductTile& t, int64_t depth, int64_t workgroups, int64_t wanted, int64_t least,
                 int64_t unit) {
   const int64_t most = std::max<int64_t>(1, depth / least);
   t.splits = std::clamp<int64_t>(wanted / std::max<int64_t>(workgroups, 1), 1, most);
+  t.splits = std::max(t.splits, CeilDiv(depth, kLongestSum));
   t.split_depth = RoundUp(CeilDiv(std::max<int64_t>(depth, 1), t.splits), unit);
   t.splits = CeilDiv(std::max<int64_t>(depth, 1), t.split_depth);
 }

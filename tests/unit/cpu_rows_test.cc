@@ -3,26 +3,18 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/cpu_anchor_test.h"
+#include "tests/unit/row_bodies.h"
 
 namespace trama::cpu {
 namespace {
 
+using kernel_testing::CrossEntropy;
+using kernel_testing::CrossEntropyGrad;
+using kernel_testing::LayerNorm;
+using kernel_testing::LayerNormGrad;
+using kernel_testing::LinearHead;
+
 class RowsTest : public AnchorTest {};
-
-std::string LayerNorm(const std::vector<int64_t>& shape) {
-  const std::string x = Tensor(shape), c = Tensor({shape.back()});
-  return Kernel("layer_norm", absl::StrCat("%x: ", x, ", %w: ", c, ", %b: ", c), x,
-                absl::StrCat("%y = trama.layer_norm %x, %w, %b eps = 1.0e-5 : ", x, ", ", c, ", ",
-                             c, "\nreturn %y : ", x));
-}
-
-std::string LayerNormGrad(const std::vector<int64_t>& shape) {
-  const std::string x = Tensor(shape), c = Tensor({shape.back()});
-  return Kernel("layer_norm_grad", absl::StrCat("%g: ", x, ", %x: ", x, ", %w: ", c),
-                absl::StrCat(x, ", ", c, ", ", c),
-                absl::StrCat("%dx, %dw, %db = trama.layer_norm_grad %g, %x, %w eps = 1.0e-5 : ", x,
-                             ", ", x, ", ", c, "\nreturn %dx, %dw, %db : ", x, ", ", c, ", ", c));
-}
 
 TEST_P(RowsTest, LayerNorm) {
   for (const std::vector<int64_t>& shape :
@@ -33,33 +25,7 @@ TEST_P(RowsTest, LayerNorm) {
 }
 
 TEST_P(RowsTest, LayerNormWithEpilogue) {
-  // The residual's gradient joins dx; the sums are not asked for.
-  Check(Kernel("layer_norm_grad",
-               "%g: tensor<40x33xf32>, %x: tensor<40x33xf32>, %w: tensor<33xf32>, "
-               "%r: tensor<40x33xf32>",
-               "tensor<40x33xf32>",
-               "%dx, %dw, %db = trama.layer_norm_grad %g, %x, %w eps = 1.0e-5 : tensor<40x33xf32>, "
-               "tensor<40x33xf32>, tensor<33xf32>\n"
-               "%z = trama.add %r, %dx : tensor<40x33xf32>, tensor<40x33xf32>\n"
-               "return %z : tensor<40x33xf32>"),
-        1e-5);
-}
-
-std::string CrossEntropy(int64_t n, int64_t v, const std::string& attributes, const char* ids) {
-  const std::string logits = Tensor({n, v}), targets = Tensor({n}, ids), rows = Tensor({n});
-  return Kernel("cross_entropy", absl::StrCat("%x: ", logits, ", %t: ", targets),
-                absl::StrCat(rows, ", ", rows),
-                absl::StrCat("%y, %lse = trama.cross_entropy %x, %t ", attributes, " : ", logits,
-                             ", ", targets, "\nreturn %y, %lse : ", rows, ", ", rows));
-}
-
-std::string CrossEntropyGrad(int64_t n, int64_t v, const std::string& attributes) {
-  const std::string logits = Tensor({n, v}), targets = Tensor({n}, "i32"), rows = Tensor({n});
-  return Kernel(
-      "cross_entropy_grad",
-      absl::StrCat("%g: ", rows, ", %x: ", logits, ", %t: ", targets, ", %lse: ", rows), logits,
-      absl::StrCat("%y = trama.cross_entropy_grad %g, %x, %t, %lse ", attributes, " : ", rows, ", ",
-                   logits, ", ", targets, ", ", rows, "\nreturn %y : ", logits));
+  Check(kernel_testing::LayerNormGradWithEpilogue(), 1e-5);
 }
 
 TEST_P(RowsTest, CrossEntropy) {
@@ -80,29 +46,14 @@ TEST_P(RowsTest, CrossEntropy) {
   }
 }
 
-std::string Head(int64_t n, int64_t c, int64_t v, bool gradient) {
-  const std::string x = Tensor({n, c}), w = Tensor({v, c}), t = Tensor({n}, "i32"), y = Tensor({n});
-  if (!gradient)
-    return Kernel(
-        "linear_cross_entropy", absl::StrCat("%x: ", x, ", %w: ", w, ", %t: ", t), y,
-        absl::StrCat("%y = trama.linear_cross_entropy %x, %w, %t {ignore_index = 0 : i64} : ", x,
-                     ", ", w, ", ", t, "\nreturn %y : ", y));
-  return Kernel(
-      "linear_cross_entropy_grad", absl::StrCat("%g: ", y, ", %x: ", x, ", %w: ", w, ", %t: ", t),
-      absl::StrCat(y, ", ", x, ", ", w),
-      absl::StrCat("%y, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %t "
-                   "{ignore_index = 0 : i64} : ",
-                   y, ", ", x, ", ", w, ", ", t, "\nreturn %y, %dx, %dw : ", y, ", ", x, ", ", w));
-}
-
 TEST_P(RowsTest, LinearCrossEntropy) {
   for (auto [n, c, v] : {std::array<int64_t, 3>{1, 1, 1}, {7, 5, 3}, {65, 32, 65}, {40, 17, 1003}})
-    for (bool gradient : {false, true}) Check(Head(n, c, v, gradient), 5e-6, nullptr, v);
+    for (bool gradient : {false, true}) Check(LinearHead(n, c, v, gradient), 5e-6, nullptr, v);
 }
 
 TEST_P(RowsTest, LinearCrossEntropyByBlocksOfRows) {
   // A block is 256 rows of 120 000 logits: the second has 3 rows and adds to dweight.
-  if (GetParam().empty()) Check(Head(259, 3, 120000, true), 5e-6, nullptr, 120000);
+  if (GetParam().empty()) Check(LinearHead(259, 3, 120000, true), 5e-6, nullptr, 120000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, RowsTest, TestedMachines(), MachineName);
