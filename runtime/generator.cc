@@ -15,8 +15,9 @@ double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Prompts run in chunks of this many ids, so that nothing is compiled for a prompt's own length.
-constexpr int64_t kPrefillChunk = 64;
+// Prompts run in chunks of this many ids, so that nothing is compiled for a prompt's own length; in
+// long ones, of which a device makes more, where half of one is left and the context has several.
+constexpr int64_t kPrefillChunk = 64, kLongChunk = 256;
 // Without a cache, causal windows are padded to a multiple of this.
 constexpr int64_t kWindowStep = 32;
 
@@ -25,6 +26,14 @@ Program ForwardProgram(const Model& model, int64_t batch, int64_t length) {
   program.name = "forward";
   for (TensorSpec& spec : model.Inputs(batch, length))
     if (spec.name == "input_ids") program.inputs.push_back(std::move(spec));
+  return program;
+}
+
+Program ChunkProgram(const Model& model, const std::string& name, int64_t batch, int64_t length) {
+  Program program = ForwardProgram(model, batch, length);
+  program.name = name;
+  program.kind = ProgramKind::kDecode;
+  program.cache_capacity = model.MaxLength();
   return program;
 }
 
@@ -77,25 +86,26 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
   }
 
   generator->chunk_ = std::min(kPrefillChunk, generator->context_);
-  Program prefill = ForwardProgram(*model.model, batch, generator->chunk_);
-  prefill.name = "prefill";
-  prefill.kind = ProgramKind::kDecode;
-  prefill.cache_capacity = generator->context_;
+  generator->long_chunk_ = generator->context_ >= 2 * kLongChunk ? kLongChunk : 0;
+  std::vector<Program> programs{Program(),
+                                ChunkProgram(*model.model, "prefill", batch, generator->chunk_)};
+  if (generator->long_chunk_)
+    programs.push_back(ChunkProgram(*model.model, "long_prefill", batch, generator->long_chunk_));
   // A step has one position; two, of which one is not used, where the time axis of one cannot be
   // told from other dimensions of size 1, as with a single head.
   absl::StatusOr<std::unique_ptr<Session>> session;
   for (generator->step_ = 1; generator->step_ <= 2; ++generator->step_) {
-    Program decode = ForwardProgram(*model.model, batch, generator->step_);
-    decode.name = "decode";
-    decode.kind = ProgramKind::kDecode;
-    decode.cache_capacity = generator->context_;
-    session = Session::Create(*model.model, {prefill, decode}, options);
+    programs[0] = ChunkProgram(*model.model, "decode", batch, generator->step_);
+    session = Session::Create(*model.model, programs, options);
     if (session.ok()) break;
   }
   TRAMA_ASSIGN_OR_RETURN(generator->session_, std::move(session));
   TRAMA_RETURN_IF_ERROR(generator->session_->TakeState(std::move(parameters)));
   TRAMA_ASSIGN_OR_RETURN(generator->prefill_, generator->session_->Find("prefill"));
   TRAMA_ASSIGN_OR_RETURN(generator->decode_, generator->session_->Find("decode"));
+  if (generator->long_chunk_) {
+    TRAMA_ASSIGN_OR_RETURN(generator->long_prefill_, generator->session_->Find("long_prefill"));
+  }
   generator->vocab_ = generator->session_->Output(generator->decode_, "logits")->shape.back();
   generator->logits_.resize(static_cast<size_t>(batch * generator->vocab_));
   return generator;
@@ -175,7 +185,9 @@ absl::Status Generator::AdvanceWithCache(const Rows& rows, const std::vector<boo
     for (size_t r = 0; r < rows.size(); ++r)
       if (active[r]) left = std::max(left, static_cast<int64_t>(windows[r].size()) - cached_[r]);
     if (left == 0) return absl::OkStatus();
+    const bool is_long = long_chunk_ && 2 * left > long_chunk_;
     TRAMA_RETURN_IF_ERROR(left == 1 ? RunChunk(decode_, step_, windows, active)
+                          : is_long ? RunChunk(long_prefill_, long_chunk_, windows, active)
                                     : RunChunk(prefill_, chunk_, windows, active));
   }
 }

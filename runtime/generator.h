@@ -80,12 +80,12 @@ class Generator {
   std::vector<float> logits_;  // [batch, V]: after each row's last id
   GenerateStats stats_;
 
-  // With a cache: two programs over one state.
+  // With a cache: programs over one state.
   bool use_cache_ = false;
   std::unique_ptr<Session> session_;
-  uint32_t prefill_ = 0, decode_ = 0;
-  int64_t chunk_ = 0, step_ = 0;  // ids of a prefill and of a decode step
-  std::vector<int64_t> cached_;   // how many ids of each row the cache holds
+  uint32_t long_prefill_ = 0, prefill_ = 0, decode_ = 0;
+  int64_t long_chunk_ = 0, chunk_ = 0, step_ = 0;  // ids of each; no long one: 0
+  std::vector<int64_t> cached_;                    // how many ids of each row the cache holds
 
   // Without: a forward for each length that was needed, of a causal model for the last one alone;
   // the first takes the parameters.

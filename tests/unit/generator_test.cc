@@ -15,12 +15,12 @@ using testing::Not;
 
 constexpr int64_t kContext = 12;
 
-LoadedModel SmallModel() {
+LoadedModel SmallModel(int64_t context = kContext) {
   Config config;
   for (const auto& [key, value] : {std::pair("n_layer", 2), {"n_head", 2}, {"n_embd", 16}})
     config.Set(key, int64_t{value});
   config.Set("vocab_size", int64_t{256});
-  config.Set("n_positions", kContext);
+  config.Set("n_positions", context);
   config.Set("initializer_range", 0.3);  // sharp enough that ids vary
   LoadedModel model = NewModel("gpt", config, 5).value_or(LoadedModel());
   model.tokenizer = MakeTokenizer("bytes", {}).value_or(nullptr);
@@ -139,6 +139,27 @@ TEST_P(GeneratorTest, EndsAtTheEndOfText) {
   const size_t first =
       std::find(whole.ids.begin(), whole.ids.end(), whole.ids[4]) - whole.ids.begin();
   EXPECT_EQ(Generate({{5, 6}}, options)[0].ids, Ids(whole.ids.begin(), whole.ids.begin() + first));
+}
+
+// A context that takes long chunks, of which some rows need none and others two and a rest.
+TEST(LongPromptTest, ChunksGiveWhatTheWholeWindowGives) {
+  const LoadedModel model = SmallModel(700);
+  std::vector<Ids> prompts;
+  for (const int32_t length : {5, 129, 300, 64, 577}) {
+    Ids& prompt = prompts.emplace_back();
+    for (int32_t i = 0; i < length; ++i) prompt.push_back((i * i + 3 * i) % 251);
+  }
+  GenerateOptions options;
+  options.max_tokens = 3;
+  options.sampling.greedy = true;
+  ASSERT_OK_AND_ASSIGN(auto cached, Generator::Create(model, model.parameters, {},
+                                                      static_cast<int64_t>(prompts.size())));
+  ASSERT_OK_AND_ASSIGN(const auto together, cached->Generate(prompts, options));
+  ASSERT_OK_AND_ASSIGN(auto whole, Generator::Create(model, model.parameters, {}, 1, false));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto alone, whole->Generate({prompts[i]}, options));
+    EXPECT_EQ(together[i].ids, alone[0].ids) << prompts[i].size() << " ids";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Draws, GeneratorTest, testing::Bool(),
