@@ -181,4 +181,13 @@ std::string Executable::Statistics() const {
   return std::string(text.data, text.size);
 }
 
+absl::StatusOr<std::string> Executable::Code(uint32_t kernel) const {
+  const TramaBackendApi& api = device_->api();
+  if (!TRAMA_HAS(&api, code))
+    return absl::UnimplementedError("this backend does not show its code");
+  TramaStr text = {"", 0};
+  TRAMA_RETURN_IF_ERROR(device_->plugin.Take(api.code(handle_, kernel, &text)));
+  return std::string(text.data, text.size);
+}
+
 }  // namespace trama

@@ -78,6 +78,9 @@ class Executable {
   absl::Status Run(uint32_t program, absl::Span<const Buffer> blocks);
   absl::Status Run(uint32_t program, absl::Span<TramaBuffer* const> blocks);
   std::string Statistics() const;  // JSON
+  // What kernel `kernel` of the plan became, as text to read. Unimplemented where the backend does
+  // not show it.
+  absl::StatusOr<std::string> Code(uint32_t kernel) const;
 
  private:
   friend class Device;

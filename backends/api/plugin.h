@@ -49,6 +49,10 @@ class ExecutableBase {
   // blocks: one buffer of this device a block of the plan. May return before the end of the run.
   virtual absl::Status Run(uint32_t program, absl::Span<BufferBase* const> blocks) = 0;
   virtual std::string Statistics() { return "{}"; }  // JSON
+  // What that kernel of the plan became, to read.
+  virtual absl::StatusOr<std::string> Code(uint32_t kernel) {
+    return absl::UnimplementedError("this backend does not show its code");
+  }
 };
 
 class DeviceBase {
@@ -115,7 +119,7 @@ struct TramaBuffer {
 };
 struct TramaExecutable {
   std::unique_ptr<trama::plugin::ExecutableBase> impl;
-  std::string statistics;
+  std::string statistics, code;
 };
 
 namespace trama::plugin {
@@ -187,7 +191,7 @@ TramaBackendApi MakeApi(std::string_view name) {
   api.load = [](TramaDevice* device, TramaStr plan, TramaExecutable** out) -> TramaStatus* {
     auto executable = device->impl->Load(FromC(plan));
     if (!executable.ok()) return ToC(executable.status());
-    *out = new TramaExecutable{*std::move(executable), {}};
+    *out = new TramaExecutable{*std::move(executable), {}, {}};
     return nullptr;
   };
   api.unload = [](TramaExecutable* executable) { delete executable; };
@@ -201,6 +205,13 @@ TramaBackendApi MakeApi(std::string_view name) {
   api.statistics = [](TramaExecutable* executable) {
     executable->statistics = executable->impl->Statistics();
     return ToC(std::string_view(executable->statistics));
+  };
+  api.code = [](TramaExecutable* executable, uint32_t kernel, TramaStr* out) -> TramaStatus* {
+    auto code = executable->impl->Code(kernel);
+    if (!code.ok()) return ToC(code.status());
+    executable->code = *std::move(code);
+    *out = ToC(std::string_view(executable->code));
+    return nullptr;
   };
   return api;
 }

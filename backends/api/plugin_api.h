@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define TRAMA_ABI_MAJOR 1
-#define TRAMA_ABI_MINOR 0
+#define TRAMA_ABI_MINOR 1
 
 typedef struct TramaStr {
   const char* data;
@@ -62,6 +62,10 @@ typedef struct TramaBackendApi {
   /* JSON about a loaded plan: workspace_bytes, compiled and cached kernels, compile_ms, and where
    * profiling is on the time of each dispatch. Lives until the next call. */
   TramaStr (*statistics)(TramaExecutable*);
+
+  /* Since 1.1. What kernel `kernel` of the plan became, as text to read: assembly, SPIR-V. Lives
+   * until the next call. */
+  TramaStatus* (*code)(TramaExecutable*, uint32_t kernel, TramaStr* out);
 } TramaBackendApi;
 
 /* Whether `api` was built with function `fn` and has it. */

@@ -4,6 +4,8 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
 #include "base/status_macros.h"
@@ -100,6 +102,41 @@ class Reader {
   bool ok_ = true;
 };
 
+// The long type of the block of addresses, which most lines have, under a name of its own.
+void AppendShader(mlir::spirv::ModuleOp shader, std::string& text) {
+  std::string code;
+  llvm::raw_string_ostream(code) << shader << "\n\n";
+  for (auto variable : shader.getOps<mlir::spirv::GlobalVariableOp>()) {
+    if (variable.storageClass() != mlir::spirv::StorageClass::PushConstant) continue;
+    std::string type;
+    llvm::raw_string_ostream(type)
+        << mlir::cast<mlir::spirv::PointerType>(variable.getType()).getPointeeType();
+    absl::StrReplaceAll({{type, "!addresses"}}, &code);
+    absl::StrAppend(&text, "!addresses = ", type, "\n");
+  }
+  text += code;
+}
+
+// The phases and their SPIR-V as MLIR writes it.
+std::string Describe(const CompiledKernel& kernel, mlir::ModuleOp shaders) {
+  static constexpr const char* kKinds[] = {"operand", "result", "workspace", "constant"};
+  std::string text;
+  for (const auto& [phase, shader] : kernel.phases) {
+    absl::StrAppend(&text, "// phase ", phase.symbol, ": ", absl::StrJoin(phase.workgroups, " x "),
+                    " workgroups of ", absl::StrJoin(phase.local_size, " x "), " invocations, ",
+                    shader.words.size() * sizeof(uint32_t), " bytes of SPIR-V\n");
+    for (size_t i = 0; i < phase.buffers.size(); ++i) {
+      const BufferUse& use = phase.buffers[i];
+      absl::StrAppend(&text, "//   ", kKinds[use.kind], " ", use.index, use.reads ? " read" : "",
+                      use.writes ? " written" : "");
+      if (shader.pieces[i] > 1) absl::StrAppend(&text, " in ", shader.pieces[i], " buffers");
+      text += "\n";
+    }
+    AppendShader(shaders.lookupSymbol<mlir::spirv::ModuleOp>(ShaderName(phase.symbol)), text);
+  }
+  return text;
+}
+
 uint64_t Checksum(std::string_view bytes) {
   return llvm::xxh3_64bits(llvm::StringRef(bytes.data(), bytes.size()));
 }
@@ -174,10 +211,7 @@ absl::StatusOr<CompiledKernel> CompileKernel(mlir::MLIRContext& context, const T
                           absl::StrCat(kind, ": ", std::string(shader.status().message())));
     result.phases.push_back({std::move(phase), *std::move(shader)});
   }
-  if (text) {
-    llvm::raw_string_ostream stream(*text);
-    for (auto shader : module->getOps<mlir::spirv::ModuleOp>()) stream << shader << "\n";
-  }
+  if (text) *text = Describe(result, *module);
   return result;
 }
 

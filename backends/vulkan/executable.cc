@@ -115,4 +115,16 @@ std::string Executable::Statistics() {
   return json + "}";
 }
 
+absl::StatusOr<std::string> Executable::Code(uint32_t index) {
+  if (index >= static_cast<uint32_t>(plan_.kernels_size()))
+    return absl::InvalidArgumentError(absl::StrCat("the plan has no kernel ", index));
+  const plan::Kernel& kernel = plan_.kernels(static_cast<int>(index));
+  const auto context = NewContext();
+  std::string text;
+  TRAMA_RETURN_IF_ERROR(
+      CompileKernel(*context, engine_.device->target(), kernel.kind(), kernel.body(), &text)
+          .status());
+  return text;
+}
+
 }  // namespace trama::vulkan

@@ -37,6 +37,7 @@ class Executable : public plugin::ExecutableBase {
 
   absl::Status Run(uint32_t program, absl::Span<plugin::BufferBase* const> blocks) override;
   std::string Statistics() override;
+  absl::StatusOr<std::string> Code(uint32_t kernel) override;
 
  private:
   struct Program {

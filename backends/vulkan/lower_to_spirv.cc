@@ -286,6 +286,8 @@ uint64_t ElementBytes(Type element) {
   return element.isIndex() ? 4 : (element.getIntOrFloatBitWidth() + 7) / 8;
 }
 
+std::string ShaderName(const std::string& module_name) { return "__spv__" + module_name; }
+
 absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& target) {
   MLIRContext* context = module.getContext();
   std::string message;
@@ -312,7 +314,7 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
   if (failed(Convert(module, target, shader.address_table, environment)))
     return unsupported("no SPIR-V");
   // The conversion has put it where the gpu.module was.
-  auto lowered = parent.lookupSymbol<spirv::ModuleOp>(absl::StrCat("__spv__", name));
+  auto lowered = parent.lookupSymbol<spirv::ModuleOp>(ShaderName(name));
   if (!lowered || failed(Finish(lowered, environment))) return unsupported("finishing");
   llvm::SmallVector<uint32_t, 0> words;
   if (failed(spirv::serialize(lowered, words))) return unsupported("serializing");

@@ -1,6 +1,7 @@
 // gpu.func -> SPIR-V words of a compute shader.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,8 +30,9 @@ struct Shader {
   bool address_table = false;
 };
 
-// Lowers the one gpu.func of `module`, entry point "main". Leaves `module` in the spirv dialect
-// (what `trama explain` prints).
+// Lowers the one gpu.func of `module`, entry point "main". The module gives place to a spirv.module
+// named ShaderName (what `trama explain` prints).
+std::string ShaderName(const std::string& module_name);
 absl::StatusOr<Shader> LowerToSpirv(mlir::gpu::GPUModuleOp module, const Target& target);
 
 }  // namespace trama::vulkan

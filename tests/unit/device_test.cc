@@ -65,6 +65,28 @@ TEST(DeviceTest, RunsAPlan) {
                               testing::FloatEq(std::exp(3.0f))));
 }
 
+TEST(DeviceTest, ShowsTheCodeOfKernels) {
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("vulkan"));
+  ASSERT_OK_AND_ASSIGN(const plan::Plan plan, PlanOf(R"(
+  func.func @forward(%x: tensor<2x3xf32> {trama.name = "x", trama.role = "input"})
+      -> (tensor<2x3xf32> {trama.name = "y"}) {
+    %0 = trama.sqrt %x : tensor<2x3xf32>
+    return %0 : tensor<2x3xf32>
+  })",
+                                                     device.target()));
+  ASSERT_OK_AND_ASSIGN(const Executable executable, device.Load(plan));
+  ASSERT_OK_AND_ASSIGN(const std::string code, executable.Code(0));
+  EXPECT_THAT(code, testing::HasSubstr("spirv.GL.Sqrt"));
+  EXPECT_THAT(code, testing::HasSubstr("//   operand 0 read\n//   result 0 written\n"));
+  EXPECT_THAT(executable.Code(1), StatusIs(absl::StatusCode::kInvalidArgument, "no kernel 1"));
+}
+
+TEST(DeviceTest, SaysWhereThereIsNoCodeToShow) {
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("reference"));
+  ASSERT_OK_AND_ASSIGN(const Executable executable, device.Load(plan::Plan()));
+  EXPECT_THAT(executable.Code(0), StatusIs(absl::StatusCode::kUnimplemented, "does not show"));
+}
+
 TEST(DeviceTest, ErrorsCrossTheBoundary) {
   ASSERT_OK_AND_ASSIGN(Device device, Device::Open("reference"));
   ASSERT_OK_AND_ASSIGN(Buffer buffer, device.Alloc(8));

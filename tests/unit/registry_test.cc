@@ -33,8 +33,8 @@ TEST(RegistryTest, RefusesWhatIsNoPlugin) {
 
 TEST(RegistryTest, RefusesOtherVersions) {
   const Registry registry(kBroken);
-  EXPECT_THAT(registry.Find("null_api"), StatusIs(kRefused, "does not serve ABI 1.0"));
-  EXPECT_THAT(registry.Find("other_major"), StatusIs(kRefused, "is built for ABI 2.0"));
+  EXPECT_THAT(registry.Find("null_api"), StatusIs(kRefused, "does not serve ABI 1.1"));
+  EXPECT_THAT(registry.Find("other_major"), StatusIs(kRefused, "is built for ABI 2.1"));
   EXPECT_THAT(registry.Find("no_functions"), StatusIs(kRefused, "lacks the function status_code"));
   EXPECT_THAT(registry.Find("short_table"), StatusIs(kRefused, "lacks the function status_code"));
 }

@@ -52,6 +52,18 @@ void PrintPlan(const plan::Plan& plan) {
   }
 }
 
+absl::Status PrintCode(Device& device, const plan::Plan& plan) {
+  TRAMA_ASSIGN_OR_RETURN(Executable executable, device.Load(plan));
+  for (int k = 0; k < plan.kernels_size(); ++k) {
+    const plan::Kernel& kernel = plan.kernels(k);
+    TRAMA_ASSIGN_OR_RETURN(const std::string code, executable.Code(static_cast<uint32_t>(k)));
+    std::cout << "// ---- kernel " << k << ", " << kernel.kind() << ": "
+              << Shapes(kernel.operands()) << " -> " << Shapes(kernel.results()) << "\n"
+              << code << "\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
@@ -78,6 +90,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(plan::Plan plan,
                          CompileModel(*model.model, programs, compile, options.precision, &report));
   const std::string& wanted = flags.String("stage");
+  if (wanted == "code") {
+    TRAMA_RETURN_IF_ERROR(PrintCode(device, plan));
+    return 0;
+  }
   bool found = wanted.empty() || wanted == "plan";
   std::vector<std::string> names;
   for (const auto& [stage, text] : report.stages) {
@@ -87,8 +103,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     std::cout << "// ---- " << stage << "\n" << text << "\n";
   }
   if (!found)
-    return UsageError(
-        absl::StrCat("--stage: '", wanted, "' is none of ", absl::StrJoin(names, ", "), ", plan"));
+    return UsageError(absl::StrCat("--stage: '", wanted, "' is none of ",
+                                   absl::StrJoin(names, ", "), ", plan, code"));
   if (wanted.empty() || wanted == "plan") {
     for (const PassRemark& remark : report.remarks)
       std::cout << "remark: " << remark.location << ": " << remark.pass << " in " << remark.function
@@ -105,7 +121,7 @@ TRAMA_COMMAND((Command{
         {{"program", FlagKind::kString, "forward",
           "forward, loss, gradients, train_step, decode; "
           "several separated by commas"},
-         {"stage", FlagKind::kString, "", "one stage only: traced, a pass's flag, or plan"},
+         {"stage", FlagKind::kString, "", "one stage only: traced, a pass's flag, plan, or code"},
          {"recompute", FlagKind::kBool, "false", "as training with it does"},
          {"dump_ir", FlagKind::kString, "", "a folder: a file a pass"},
          {"timing", FlagKind::kBool, "false", "the passes' times on standard error"},
