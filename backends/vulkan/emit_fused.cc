@@ -53,18 +53,12 @@ class PhaseEmitter {
   }
 
   absl::Status Emit() {
-    if (grid_.workgroup_tasks) {
+    if (phase_.kind == PhaseKind::kElementwise) {
+      EmitElementwise();
+    } else if (grid_.workgroup_tasks) {
       EmitTask(b_.WorkgroupIndex());
     } else {
-      Value task = b_.GlobalIndex();
-      if (grid_.invocations() == grid_.workgroups * grid_.local_size) {
-        EmitTask(task);
-      } else {
-        b_.If(b_.Less(task, b_.Index(grid_.invocations())), [&] {
-          eval_.anchors[codegen::kFunction] = b_.getInsertionBlock()->getParentOp();
-          EmitTask(task);
-        });
-      }
+      Guarded(b_.GlobalIndex(), grid_.tasks, [&](Value task) { EmitTask(task); });
     }
     TRAMA_RETURN_IF_ERROR(status_);
     return b_.Finish(grid_.workgroups);
@@ -136,8 +130,17 @@ class PhaseEmitter {
       if (!anchor) anchor = region;
   }
 
+  // then(index) for the invocations that have one below `count`.
+  void Guarded(Value index, int64_t count, llvm::function_ref<void(Value)> then) {
+    if (grid_.workgroups * grid_.local_size == count) return then(index);
+    b_.If(b_.Less(index, b_.Index(count)), [&] {
+      eval_.anchors[codegen::kFunction] = b_.getInsertionBlock()->getParentOp();
+      then(index);
+    });
+  }
+
   // step(carried) for all steps of the task that are this invocation's.
-  SmallVector<Value> ForSteps(Value first, int64_t stride, SmallVector<Value> carried,
+  SmallVector<Value> ForSteps(SmallVector<Value> carried,
                               llvm::function_ref<SmallVector<Value>(ValueRange)> step) {
     eval_.anchors[codegen::kTask] = nullptr;
     eval_.level = codegen::kBody;
@@ -146,14 +149,16 @@ class PhaseEmitter {
       eval_.Forget(codegen::kBody);
       return step(values);
     };
-    if (stride >= grid_.steps && !grid_.workgroup_tasks)
-      carried = body(first, carried);
-    else
-      carried = b_.For(first, b_.Index(grid_.steps), stride, carried,
-                       [&](Value index, ValueRange values) {
+    if (grid_.steps == 1) {
+      carried = body(b_.Index(0), carried);
+    } else {
+      const bool shared = grid_.workgroup_tasks;
+      carried = b_.For(shared ? b_.LocalIndex() : b_.Index(0), b_.Index(grid_.steps),
+                       shared ? grid_.local_size : 1, carried, [&](Value index, ValueRange values) {
                          Enter();
                          return body(index, values);
                        });
+    }
     eval_.level = codegen::kTask;
     eval_.anchors[codegen::kTask] = nullptr;
     return carried;
@@ -161,24 +166,26 @@ class PhaseEmitter {
 
   void EmitTask(Value task) {
     eval_.level = codegen::kTask;
-    switch (phase_.kind) {
-      case PhaseKind::kElementwise:
-        return EmitElementwise(task);
-      case PhaseKind::kRows:
-        SetLoops(grid_.outer, task);
-        return EmitRow();
-      case PhaseKind::kColumns:
-        SetLoops(grid_.outer, task);
-        return EmitColumns();
-    }
+    SetLoops(grid_.outer, task);
+    if (phase_.kind == PhaseKind::kRows)
+      EmitRow();
+    else
+      EmitColumns();
   }
 
-  void EmitElementwise(Value task) {
-    SetLoops(grid_.outer, Quotient(b_, task, grid_.pieces));
-    Value piece = grid_.tasks == 1 ? task : Remainder(b_, task, grid_.pieces);
-    ForSteps(piece, grid_.pieces, {}, [&](ValueRange) {
+  void EmitElementwise() {
+    auto step = [&](Value index) {
+      SetLoops(grid_.inner, index);
+      eval_.level = codegen::kBody;
       EmitStores();
-      return SmallVector<Value>();
+    };
+    if (grid_.repeats == 1) return Guarded(b_.GlobalIndex(), grid_.steps, step);
+    const int64_t share = grid_.local_size * grid_.repeats;
+    Value first = b_.Mul(b_.WorkgroupIndex(), share);
+    Value end = b_.Min(b_.Add(first, share), b_.Index(grid_.steps));
+    b_.For(b_.Add(first, b_.LocalIndex()), end, grid_.local_size, [&](Value index) {
+      eval_.anchors[codegen::kFunction] = b_.getInsertionBlock()->getParentOp();
+      step(index);
     });
   }
 
@@ -200,15 +207,12 @@ class PhaseEmitter {
       ReduceRow(reducers);
     }
     if (!phase_.stores.empty())
-      ForSteps(FirstStep(), StepStride(), {}, [&](ValueRange) {
+      ForSteps({}, [&](ValueRange) {
         EmitStores();
         return SmallVector<Value>();
       });
     EmitRowResults();
   }
-
-  Value FirstStep() { return grid_.workgroup_tasks ? b_.LocalIndex() : b_.Index(0); }
-  int64_t StepStride() const { return grid_.workgroup_tasks ? grid_.local_size : 1; }
 
   int PassAfter(Value value, const llvm::DenseMap<Operation*, int>& pass_of) {
     Operation* op = value.getDefiningOp();
@@ -225,9 +229,8 @@ class PhaseEmitter {
   }
 
   void ReduceRow(ArrayRef<const Reducer*> reducers) {
-    const SmallVector<Value> carried =
-        ForSteps(FirstStep(), StepStride(), Identities(reducers),
-                 [&](ValueRange values) { return Accumulate(reducers, values); });
+    const SmallVector<Value> carried = ForSteps(
+        Identities(reducers), [&](ValueRange values) { return Accumulate(reducers, values); });
     size_t at = 0;
     for (const Reducer* reducer : reducers) {
       SmallVector<Value> total =
@@ -283,12 +286,11 @@ class PhaseEmitter {
   // ---- columns
 
   void EmitColumns() {
-    const SmallVector<Value> sums =
-        ForSteps(b_.Index(0), 1, Identities(all_reducers_), [&](ValueRange values) {
-          SmallVector<Value> next = Accumulate(all_reducers_, values);
-          EmitStores();
-          return next;
-        });
+    const SmallVector<Value> sums = ForSteps(Identities(all_reducers_), [&](ValueRange values) {
+      SmallVector<Value> next = Accumulate(all_reducers_, values);
+      EmitStores();
+      return next;
+    });
     size_t at = 0;
     for (const Reducer& reducer : reducers_) {
       Value result = reducer.Result(b_, ArrayRef(sums).slice(at, reducer.width()));

@@ -21,8 +21,7 @@ int64_t LargestGroup(const Target& target) {
 
 void FindLoops(const FusedPhase& phase, FusedGrid& grid) {
   for (auto [g, loop] : llvm::enumerate(phase.merged)) {
-    const bool last = g + 1 == phase.merged.size();
-    const bool inner = phase.kind == PhaseKind::kElementwise ? last : loop.axis == Axis::kReduced;
+    const bool inner = phase.kind == PhaseKind::kElementwise || loop.axis == Axis::kReduced;
     (inner ? grid.inner : grid.outer).push_back(static_cast<int>(g));
   }
   // Sums of columns keep a vector of columns; the others go along what they loop over.
@@ -36,14 +35,23 @@ void FindLoops(const FusedPhase& phase, FusedGrid& grid) {
   (phase.kind == PhaseKind::kColumns ? grid.tasks : grid.steps) /= grid.lanes;
 }
 
-// A processor gains by steps in one invocation, which stay in a loop and a cache; a GPU by many
-// invocations whose neighbours read neighbours.
+// On a processor, whose driver runs a whole subgroup's invocation before the next, one subgroup:
+// what a workgroup does then lies together. On a GPU whole subgroups, in several workgroups a core.
+int64_t GroupFor(int64_t count, const Target& target) {
+  const int64_t most = LargestGroup(target);
+  const int64_t subgroup = std::min<int64_t>(PowerUpTo(target.subgroup_size), most);
+  if (target.is_cpu) return subgroup;
+  return std::clamp(PowerUpTo(count / 8), subgroup,
+                    std::max<int64_t>(subgroup, std::min<int64_t>(128, most)));
+}
+
+// A processor gains by steps in one invocation; a GPU by many invocations.
 void SpreadElementwise(const Target& target, FusedGrid& grid) {
-  constexpr int64_t kEnough = 2048, kMostSteps = 16;
-  const int64_t all = grid.tasks * grid.steps;
-  const int64_t steps =
-      target.is_cpu ? std::clamp<int64_t>(all / kEnough, 1, kMostSteps) : int64_t{1};
-  grid.pieces = (grid.steps + steps - 1) / steps;
+  constexpr int64_t kEnough = 512, kMost = 64;
+  grid.local_size = GroupFor(grid.steps, target);
+  if (target.is_cpu) grid.repeats = std::clamp<int64_t>(grid.steps / kEnough, 1, kMost);
+  const int64_t share = grid.local_size * grid.repeats;
+  grid.workgroups = (grid.steps + share - 1) / share;
 }
 
 void SpreadRows(const Target& target, FusedGrid& grid) {
@@ -60,17 +68,17 @@ void SpreadRows(const Target& target, FusedGrid& grid) {
 FusedGrid SpreadPhase(const FusedPhase& phase, const Target& target) {
   FusedGrid grid;
   FindLoops(phase, grid);
-  if (phase.kind == PhaseKind::kElementwise) SpreadElementwise(target, grid);
+  if (phase.kind == PhaseKind::kElementwise) {
+    SpreadElementwise(target, grid);
+    return grid;
+  }
   if (phase.kind == PhaseKind::kRows) SpreadRows(target, grid);
   if (grid.workgroup_tasks) {
     grid.workgroups = grid.tasks;
     return grid;
   }
-  // Several workgroups a core, of whole subgroups.
-  const int64_t largest = std::min<int64_t>(target.is_cpu ? 64 : 128, LargestGroup(target));
-  const int64_t least = std::min<int64_t>(std::max<int64_t>(target.subgroup_size, 8), largest);
-  grid.local_size = std::clamp<int64_t>(PowerUpTo(grid.invocations() / 8), least, largest);
-  grid.workgroups = (grid.invocations() + grid.local_size - 1) / grid.local_size;
+  grid.local_size = GroupFor(grid.tasks, target);
+  grid.workgroups = (grid.tasks + grid.local_size - 1) / grid.local_size;
   return grid;
 }
 

@@ -8,8 +8,8 @@ namespace trama::vulkan {
 
 struct FusedGrid {
   // Of phase.merged: `outer` are spread over tasks, an invocation's or a workgroup's each; `inner`
-  // is what a task loops over. The innermost of the vector loop's kind is `vector_loop`, in steps
-  // of `lanes` elements; -1 and 1: element by element.
+  // is what a task loops over, all loops of an elementwise phase. `vector_loop` goes in steps of
+  // `lanes` elements; -1 and 1: element by element.
   llvm::SmallVector<int> outer, inner;
   int vector_loop = -1;
   int64_t lanes = 1;
@@ -18,12 +18,11 @@ struct FusedGrid {
   int64_t steps = 1;  // the product of `inner`, in vectors
   // A task is a workgroup, whose invocations share its steps; else an invocation.
   bool workgroup_tasks = false;
-  // Invocations that share the steps of an elementwise task.
-  int64_t pieces = 1;
+  // Elementwise: no tasks, and so many steps an invocation. Those of a workgroup are next to each
+  // other.
+  int64_t repeats = 1;
   uint32_t local_size = 1;
   int64_t workgroups = 1;
-
-  int64_t invocations() const { return tasks * pieces; }
 };
 
 FusedGrid SpreadPhase(const codegen::FusedPhase& phase, const Target& target);

@@ -180,8 +180,8 @@ TEST(RandomProgramsTest, PassesLeaveTheResultUnchanged) {
   }
 }
 
-// Empty, or how the cpu backend's results differ.
-std::string CheckOnCpu(Device& device, uint64_t seed, mlir::ModuleOp module) {
+// Empty, or how the device's results differ.
+std::string CheckOnDevice(Device& device, uint64_t seed, mlir::ModuleOp module) {
   auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
   std::vector<HostTensor> inputs = RandomInputs(main, seed);
   for (HostTensor& input : inputs)
@@ -203,38 +203,33 @@ std::string CheckOnCpu(Device& device, uint64_t seed, mlir::ModuleOp module) {
   return difference.empty() ? "" : absl::StrCat(difference, "\n", text, "becomes\n", Print(module));
 }
 
-std::string CheckOnCpu(Device& device, uint64_t seed, const RandomProgramOptions& options) {
+std::string CheckOnDevice(Device& device, uint64_t seed, const RandomProgramOptions& options) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   LoadDialects(context);
-  return CheckOnCpu(device, seed, *RandomProgram(context, seed, options));
+  return CheckOnDevice(device, seed, *RandomProgram(context, seed, options));
 }
 
-// Some of the programs each, so that several cores share them.
-constexpr int kShards = 4;
-class RandomProgramsOnCpuTest : public ::testing::TestWithParam<int> {};
-
-TEST_P(RandomProgramsOnCpuTest, AgreeWithReference) {
-  ASSERT_OK_AND_ASSIGN(Device device, Device::Open("cpu"));
+// The first failures of `count` programs from `first` on.
+void ExpectAgreement(const std::string& backend, int64_t first, int64_t count) {
+  ASSERT_OK_AND_ASSIGN(Device device, Device::Open(backend));
   // TRAMA_PROGRAM=FILE: a program that a failure has printed instead, to make smaller by hand.
   if (const char* file = std::getenv("TRAMA_PROGRAM")) {
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     LoadDialects(context);
     auto module = mlir::parseSourceFile<mlir::ModuleOp>(file, &context);
     ASSERT_TRUE(module) << file;
-    EXPECT_EQ(CheckOnCpu(device, FromEnvironment("TRAMA_RANDOM_SEED", 1), *module), "");
+    EXPECT_EQ(CheckOnDevice(device, FromEnvironment("TRAMA_RANDOM_SEED", 1), *module), "");
     return;
   }
-  const int64_t count = FromEnvironment("TRAMA_RANDOM_PROGRAMS", 2000) / kShards;
-  const int64_t first = FromEnvironment("TRAMA_RANDOM_SEED", 1) + GetParam() * count;
   int failures = 0;
   for (int64_t seed = first; seed < first + count && failures < 5; ++seed) {
     RandomProgramOptions options = {.float32 = true, .steps = 2 + static_cast<int>(seed % 13)};
-    std::string error = CheckOnCpu(device, seed, options);
+    std::string error = CheckOnDevice(device, seed, options);
     if (error.empty()) continue;
     ++failures;
     const int steps = options.steps;
     for (options.steps = 1; options.steps < steps; ++options.steps) {
-      const std::string shorter = CheckOnCpu(device, seed, options);
+      const std::string shorter = CheckOnDevice(device, seed, options);
       if (shorter.empty()) continue;
       error = shorter;
       break;
@@ -242,7 +237,22 @@ TEST_P(RandomProgramsOnCpuTest, AgreeWithReference) {
     ADD_FAILURE() << "TRAMA_RANDOM_SEED=" << seed << "\n" << error;
   }
 }
+
+// Some of the programs each, so that several cores share them.
+constexpr int kShards = 4;
+class RandomProgramsOnCpuTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(RandomProgramsOnCpuTest, AgreeWithReference) {
+  const int64_t count = FromEnvironment("TRAMA_RANDOM_PROGRAMS", 2000) / kShards;
+  ExpectAgreement("cpu", FromEnvironment("TRAMA_RANDOM_SEED", 1) + GetParam() * count, count);
+}
 INSTANTIATE_TEST_SUITE_P(Shards, RandomProgramsOnCpuTest, ::testing::Range(0, kShards));
+
+// Fewer: a driver takes tens of milliseconds for each kernel.
+TEST(RandomProgramsOnVulkanTest, AgreeWithReference) {
+  ExpectAgreement("vulkan", FromEnvironment("TRAMA_RANDOM_SEED", 1),
+                  FromEnvironment("TRAMA_RANDOM_PROGRAMS", 2000) / 20);
+}
 
 }  // namespace
 }  // namespace trama
