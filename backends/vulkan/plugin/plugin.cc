@@ -1,10 +1,11 @@
 // The vulkan backend: kernels compiled to SPIR-V, run by a GPU, or by a driver on the processor.
 //
 // Options: device (0: the first of `trama devices`), abi ("address" or "descriptors"; where absent
-// addresses if the device has them), validation=1 (or TRAMA_VULKAN_VALIDATION=1 in the environment:
-// a message of the validation layer is an error), profile=1 (the time of each dispatch in the
-// statistics), cache_dir ("" for none), threads (that compile; 0: all cores), staging=1 (map no
-// memory of the device), timeout (seconds without progress after which a run is given up).
+// addresses if the device has them), validation=1 (a message of the validation layer is an error),
+// profile=1 (the time of each dispatch in the statistics), cache_dir ("" for none), threads (that
+// compile; 0: all cores), staging=1 (map no memory of the device), timeout (seconds without
+// progress after which a run is given up). abi, validation and staging may also come from the
+// environment, as TRAMA_VULKAN_ABI and so on.
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -82,6 +83,12 @@ absl::StatusOr<int> Number(const plugin::Options& options, std::string_view key,
       absl::StrCat(std::string(key), ": \"", text, "\" is not a number from ", low, " to ", high));
 }
 
+std::string_view OptionOrVariable(const plugin::Options& options, std::string_view key,
+                                  const char* variable) {
+  const char* value = std::getenv(variable);
+  return plugin::GetOption(options, key, value ? value : "");
+}
+
 absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& options) {
   DeviceOptions device;
   TRAMA_ASSIGN_OR_RETURN(device.index, Number(options, "device", "0", 0, 1 << 20));
@@ -103,8 +110,8 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& 
   if (engine.profile && engine.device->properties().timestamp_bits == 0)
     return absl::FailedPreconditionError(absl::StrCat("profile: ", engine.device->properties().name,
                                                       " has no timestamps for its queue"));
-  engine.memory =
-      std::make_unique<Memory>(*engine.device, plugin::GetOption(options, "staging") == "1");
+  engine.memory = std::make_unique<Memory>(
+      *engine.device, OptionOrVariable(options, "staging", "TRAMA_VULKAN_STAGING") == "1");
   const std::string cache(
       plugin::GetOption(options, "cache_dir", codegen::ObjectCache::DefaultDirectory()));
   engine.shaders = std::make_unique<ShaderCache>(*engine.memory, cache, threads);
