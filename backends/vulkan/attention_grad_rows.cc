@@ -25,19 +25,19 @@ class PrivateRow {
       Set(quad, scale == 1 ? x : b_.Mul(x, b_.Splat(scale, 4)));
     });
   }
-  // += factor * row of `rows`
-  void Accumulate(Value factor, QuadRows& rows, Value row) {
+  // += factor * row
+  void Accumulate(Value factor, RowReader& row) {
     factor = b_.Broadcast(factor, 4);
     ForQuads(b_, columns_, [&](Value quad, int64_t live) {
-      Set(quad, b_.Fma(factor, rows.Load(row, quad, live), (*this)[quad]));
+      Set(quad, b_.Fma(factor, row.Load(quad, live), (*this)[quad]));
     });
   }
-  // The inner product with a row of `rows`.
-  Value Dot(QuadRows& rows, Value row) {
+  // The inner product with `row`.
+  Value Dot(RowReader& row) {
     Value sum = b_.Private({1}, b_.VectorF32(4)), zero = b_.Index(0);
     b_.Store(b_.Splat(0, 4), sum, zero);
     ForQuads(b_, columns_, [&](Value quad, int64_t live) {
-      b_.Store(b_.Fma((*this)[quad], rows.Load(row, quad, live), b_.Load(sum, zero)), sum, zero);
+      b_.Store(b_.Fma((*this)[quad], row.Load(quad, live), b_.Load(sum, zero)), sum, zero);
     });
     return SumQuad(b_, b_.Load(sum, zero));
   }
@@ -60,15 +60,18 @@ class PrivateRow {
   Value quads_;
 };
 
-// A workgroup for `rows` rows of one head.
-constexpr int64_t kRows = 32;
+// Rows of a workgroup, all of one head; a subgroup reads the other side's together.
+uint32_t RowsOf(const Target& target) {
+  return std::min(target.subgroup_size, target.max_invocations);
+}
 
 absl::Status EmitDq(mlir::func::FuncOp body, mlir::ModuleOp module, const AttentionGradInfo& info,
                     const Target& target, Kernel& kernel) {
-  PhaseBuilder b(module, body, target, kernel, "dq", {kRows, 1, 1});
-  const int64_t blocks = CeilDiv(info.T, kRows);
+  PhaseBuilder b(module, body, target, kernel, "dq", {RowsOf(target), 1, 1});
+  const int64_t row_count = RowsOf(target);
+  const int64_t blocks = CeilDiv(info.T, row_count);
   Value block = Remainder(b, b.WorkgroupIndex(), blocks);
-  Value row = b.Add(b.Mul(block, kRows), b.LocalIndex()), last = b.Index(info.T - 1);
+  Value row = b.Add(b.Mul(block, row_count), b.LocalIndex()), last = b.Index(info.T - 1);
   Value query = b.Min(row, last);
   AttentionScores scores(b, body, info);
   scores.Start(Divide(b, b.WorkgroupIndex(), blocks));
@@ -81,12 +84,12 @@ absl::Status EmitDq(mlir::func::FuncOp body, mlir::ModuleOp module, const Attent
   dq.Fill();
   QueryGrad query_grad(b, body, info, scores, query);
   // All rows go as far as the last does: they then read the same keys.
-  Value end = scores.Limit(b.Min(b.Add(b.Mul(block, kRows), kRows - 1), last));
+  Value end = scores.Limit(b.Min(b.Add(b.Mul(block, row_count), row_count - 1), last));
   b.For(b.Index(0), end, 1, [&](Value key) {
-    Value key_row = keys.Row(at(key)), value_row = values.Row(at(key));
-    auto [weight, dscore] =
-        query_grad.Keys(key, q.Dot(keys, key_row), grad.Dot(values, value_row))[0];
-    dq.Accumulate(dscore, keys, key_row);
+    RowReader key_row(b, keys, keys.Row(at(key)), /*common=*/true);
+    RowReader value_row(b, values, values.Row(at(key)), /*common=*/true);
+    auto [weight, dscore] = query_grad.Keys(key, q.Dot(key_row), grad.Dot(value_row))[0];
+    dq.Accumulate(dscore, key_row);
   });
   b.If(b.Less(row, b.Index(info.T)), [&] { dq.Write(body, info.dq, at(row), info.scale); });
   return b.Finish(info.B * info.H * blocks);
@@ -94,9 +97,10 @@ absl::Status EmitDq(mlir::func::FuncOp body, mlir::ModuleOp module, const Attent
 
 absl::Status EmitDkDv(mlir::func::FuncOp body, mlir::ModuleOp module, const AttentionGradInfo& info,
                       const Target& target, Kernel& kernel) {
-  PhaseBuilder b(module, body, target, kernel, "dkv", {kRows, 1, 1});
-  const int64_t blocks = CeilDiv(info.S, kRows);
-  Value first = b.Mul(Remainder(b, b.WorkgroupIndex(), blocks), kRows);
+  PhaseBuilder b(module, body, target, kernel, "dkv", {RowsOf(target), 1, 1});
+  const int64_t row_count = RowsOf(target);
+  const int64_t blocks = CeilDiv(info.S, row_count);
+  Value first = b.Mul(Remainder(b, b.WorkgroupIndex(), blocks), row_count);
   Value row = b.Add(first, b.LocalIndex()), key = b.Min(row, b.Index(info.S - 1));
   AttentionScores scores(b, body, info);
   scores.Start(Divide(b, b.WorkgroupIndex(), blocks));
@@ -109,12 +113,12 @@ absl::Status EmitDkDv(mlir::func::FuncOp body, mlir::ModuleOp module, const Atte
   dk.Fill();
   dv.Fill();
   b.For(scores.FirstQuery(first), b.Index(info.T), 1, [&](Value query) {
-    Value query_row = queries.Row(at(query)), grad_row = grads.Row(at(query));
+    RowReader query_row(b, queries, queries.Row(at(query)), /*common=*/true);
+    RowReader grad_row(b, grads, grads.Row(at(query)), /*common=*/true);
     QueryGrad query_grad(b, body, info, scores, query);
-    auto [weight, dscore] =
-        query_grad.Keys(key, k.Dot(queries, query_row), v.Dot(grads, grad_row))[0];
-    dv.Accumulate(weight, grads, grad_row);
-    dk.Accumulate(dscore, queries, query_row);
+    auto [weight, dscore] = query_grad.Keys(key, k.Dot(query_row), v.Dot(grad_row))[0];
+    dv.Accumulate(weight, grad_row);
+    dk.Accumulate(dscore, query_row);
   });
   b.If(b.Less(row, b.Index(info.S)), [&] {
     dk.Write(body, info.dk, at(row), info.scale);

@@ -41,16 +41,19 @@ Plan MakePlan(const AttentionInfo& info, const Target& target) {
   Plan plan;
   const int64_t heads = info.B * info.H;
   if (target.is_cpu) {
-    // A subgroup is the processor's vector, and workgroup memory plain memory. What is not unrolled
-    // compiles sooner, and was faster: 107 ms with one key at a time, 161 ms with four (lavapipe,
-    // 2 x 12 heads of 64, 256 queries and keys).
+    // A workgroup is a subgroup, whose invocations are the lanes of the processor's vectors and
+    // read keys together. What is not unrolled compiles sooner, and two keys at a time gained
+    // little.
+    const int64_t lanes = std::max<int64_t>(8, target.subgroup_size);
     plan.group = 1;
-    plan.rows = std::min<int64_t>(32, PowerOfTwo(info.T));
-    plan.sharers = std::max<int64_t>(1, 8 / plan.rows);
+    plan.rows = std::min(lanes, PowerOfTwo(info.T));
+    plan.sharers = lanes / plan.rows;
   } else {
     const int64_t most = std::min<int64_t>(128, target.max_invocations);
     plan.rows = std::min<int64_t>(32, PowerOfTwo(info.T));
-    plan.sharers = std::min(most / plan.rows, PowerOfTwo(CeilDiv(info.S, plan.group)));
+    // No more than a subgroup, as a rule, share a query: merging them is work too.
+    plan.sharers =
+        std::min<int64_t>({32, most / plan.rows, PowerOfTwo(CeilDiv(info.S, plan.group))});
     // Fewer rows would not use what they copy often enough.
     if (plan.rows >= 8) plan.tile = std::max<int64_t>(32, plan.step());
   }
@@ -184,7 +187,6 @@ class AttentionEmitter {
     Value block = b.Sub(b.Index(blocks - 1), Remainder(b, workgroup, blocks));
     Value first_row = b.Mul(block, plan_.rows);
     Value row = b.Add(first_row, Remainder(b, local, plan_.rows));
-    // Alone, it is the same for all, so that drivers see what they read is too.
     Value sharer = plan_.sharers == 1 ? b.Index(0) : Divide(b, local, plan_.rows);
     Value last = b.Index(info_.T - 1), query = b.Min(row, last);
     AttentionScores scores(b, body_, info_);
@@ -235,17 +237,15 @@ class AttentionEmitter {
     if (plan_.tile == 0) {
       b.For(begin, end, plan_.step(), [&](Value step) {
         Value key = b.Add(step, first);
-        SmallVector<Value> key_rows, value_rows;
+        SmallVector<RowReader> key_rows, value_rows;
         for (int64_t g = 0; g < plan_.group; ++g) {
-          key_rows.push_back(row_of(keys, b.Add(key, g)));
-          value_rows.push_back(row_of(values, b.Add(key, g)));
+          const bool common = plan_.sharers == 1;
+          key_rows.emplace_back(b, keys, row_of(keys, b.Add(key, g)), common);
+          value_rows.emplace_back(b, values, row_of(values, b.Add(key, g)), common);
         }
         add_group(
-            key,
-            [&](int64_t g, Value quad, int64_t live) { return keys.Load(key_rows[g], quad, live); },
-            [&](int64_t g, Value quad, int64_t live) {
-              return values.Load(value_rows[g], quad, live);
-            });
+            key, [&](int64_t g, Value quad, int64_t live) { return key_rows[g].Load(quad, live); },
+            [&](int64_t g, Value quad, int64_t live) { return value_rows[g].Load(quad, live); });
       });
     } else {
       const int64_t key_pitch = RowPitch(info_.D), value_pitch = RowPitch(info_.E);

@@ -53,11 +53,13 @@ Value MakeQuad(PhaseBuilder& b, ArrayRef<Value> elements) {
   return mlir::vector::FromElementsOp::create(b, b.Vector(4, elements[0].getType()), elements);
 }
 
+namespace {
+bool Unrolls(int64_t columns) { return columns / 4 <= 32; }
+}  // namespace
+
 void ForQuads(PhaseBuilder& b, int64_t columns, llvm::function_ref<void(Value, int64_t)> f) {
-  // A processor has fewer registers, and compiles at the first dispatch.
-  const int64_t unrolled = b.target().is_cpu ? 16 : 32;
   const int64_t whole = columns / 4;
-  if (whole <= unrolled) {
+  if (Unrolls(columns)) {
     for (int64_t quad = 0; quad < whole; ++quad) f(b.Index(quad), 4);
   } else {
     b.For(0, whole, 1, [&](Value quad) { f(quad, 4); });
@@ -119,6 +121,30 @@ void QuadRows::Store(Value value, Value row, Value quad, int64_t live) {
     else
       store();
   }
+}
+
+RowReader::RowReader(PhaseBuilder& b, QuadRows& rows, Value row, bool common)
+    : b_(&b), rows_(&rows), row_(row) {
+  const Target& target = b.target();
+  const int64_t lanes = target.subgroup_size, quads = CeilDiv(rows.columns(), 4);
+  if (!common || !target.is_cpu || !target.subgroup_shuffle || b.invocations() % lanes != 0 ||
+      !Unrolls(rows.columns()))
+    return;
+  for (int64_t first = 0; first < quads; first += lanes) {
+    Value quad = b.Min(b.Add(b.Lane(), first), b.Index(quads - 1));
+    own_.push_back(rows.Load(row, quad, QuadRows::kUnknown));
+  }
+}
+
+Value RowReader::Load(Value quad, int64_t live) {
+  if (own_.empty()) return rows_->Load(row_, quad, live);
+  const int64_t lanes = b_->target().subgroup_size, index = *mlir::getConstantIntValue(quad);
+  Value lane = b_->IntConstant(b_->Int(32), index % lanes);
+  SmallVector<Value> elements;
+  for (int64_t l = 0; l < 4; ++l)
+    elements.push_back(
+        b_->Shuffle(mlir::vector::ExtractOp::create(*b_, own_[index / lanes], l), lane));
+  return MakeQuad(*b_, elements);
 }
 
 }  // namespace trama::vulkan

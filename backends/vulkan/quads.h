@@ -48,12 +48,30 @@ class QuadRows {
   Value Load(Value row, Value quad, int64_t live);
   void Store(Value value, Value row, Value quad, int64_t live);
 
+  int64_t columns() const { return columns_; }
+
  private:
   PhaseBuilder& b_;
   codegen::Access access_;
   const int64_t columns_;
   bool whole_;    // rows are vectors of four in memory
   Value buffer_;  // of vectors if so
+};
+
+// Reads a row in ForQuads. Drivers on processors load for each invocation one by one: where all
+// read the same row, those of a subgroup load different quads of it there, and shuffle.
+class RowReader {
+ public:
+  // row: from rows.Row, where `common` the same in the whole workgroup, all of whose invocations
+  // must come here and to Load.
+  RowReader(PhaseBuilder& b, QuadRows& rows, Value row, bool common);
+  Value Load(Value quad, int64_t live);
+
+ private:
+  PhaseBuilder* b_;
+  QuadRows* rows_;
+  Value row_;
+  SmallVector<Value> own_;  // quads lane, lane + subgroup, ..; none: loaded where asked for
 };
 
 }  // namespace trama::vulkan

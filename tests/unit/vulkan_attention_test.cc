@@ -50,6 +50,7 @@ TEST_P(VulkanAttentionTest, Sizes) {
 TEST_P(VulkanAttentionTest, LargeHeads) {
   CheckBoth({.B = 1, .H = 2, .T = 33, .S = 20, .D = 256, .E = 129, .causal = true});
   CheckBoth({.B = 1, .H = 1, .T = 3, .S = 50, .D = 1000, .E = 600});
+  CheckBoth({.B = 1, .H = 1, .T = 9, .S = 20, .D = 128, .E = 102});
 }
 
 TEST_P(VulkanAttentionTest, ManyKeys) {
