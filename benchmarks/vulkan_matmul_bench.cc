@@ -52,6 +52,7 @@ std::string KernelText(Form form, Sizes s) {
 
 absl::Status Measure(benchmark::State& state, Form form, Sizes s) {
   DeviceOptions options;
+  options.device_address = state.range(0) == 0;
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, Device::Open(options));
   Memory memory(*device);
   ShaderCache shaders(memory, /*directory=*/"", /*threads=*/1);
@@ -105,6 +106,9 @@ void Register(const std::string& model, Form form, const char* name, Sizes s) {
                                  if (absl::Status status = Measure(state, form, s); !status.ok())
                                    state.SkipWithError(status.ToString().c_str());
                                })
+      ->ArgName("descriptors")
+      ->Arg(0)
+      ->Arg(1)
       ->UseManualTime()
       ->Iterations(7)
       ->Unit(benchmark::kMillisecond);

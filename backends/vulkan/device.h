@@ -18,7 +18,7 @@ namespace trama::vulkan {
 struct DeviceOptions {
   int index = 0;                       // in the order of ListDevices
   bool validation = false;             // under VK_LAYER_KHRONOS_validation
-  std::optional<bool> device_address;  // the kernels' ABI; absent: addresses where there are any
+  std::optional<bool> device_address;  // the kernels' ABI; absent: the faster one
   std::optional<bool> is_cpu;          // what kernels are made for; absent: what the device is
   uint64_t max_buffer_range = 0;       // of a descriptor; 0: as the device has it
   std::string loader = "libvulkan.so.1";

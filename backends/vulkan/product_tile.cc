@@ -8,14 +8,13 @@
 namespace trama::vulkan {
 namespace {
 
-// Drivers on processors: an invocation is a lane of a vector, and some 128 vectors of sums stay in
-// the first cache. Measured on lavapipe with 8 lanes. Of up to `most_rows` rows:
-struct ProcessorEntry {
-  int64_t most_rows;
-  int64_t rows, runs;
-};
-constexpr ProcessorEntry kProcessor[] = {{16, 16, 2}, {INT64_MAX, 32, 1}};
+// Drivers on processors: an invocation is a lane of a vector, and the sums of these many rows and
+// quads of columns stay in the first cache. Measured on lavapipe with 8 lanes.
+constexpr int64_t kProcessorRows = 16, kProcessorRuns = 2;
 constexpr int64_t kProcessorWorkgroups = 32;  // keep a few threads equally busy
+// What of the left side the second cache should hold while tiles of columns go over it, and the
+// most that partial sums may take for that.
+constexpr int64_t kCacheFloats = 1 << 18, kPartialFloats = 1 << 24;
 
 // Of few rows the right side decides, of which each element is used once or twice: runs of this
 // many quads, a depth at a time, so that a workgroup reads a KiB where it is.
@@ -38,14 +37,16 @@ constexpr int64_t kGpuWorkgroups = 128;  // occupy most devices
 // One sum of more products than that loses digits: the small ones at its end vanish.
 constexpr int64_t kLongestSum = 8192;
 
-// Enough workgroups to fill a device, and the least depth that is worth one of its own.
-void SplitDepth(ProductTile& t, int64_t depth, int64_t workgroups, int64_t wanted, int64_t least,
-                int64_t unit) {
-  const int64_t most = std::max<int64_t>(1, depth / least);
-  t.splits = std::clamp<int64_t>(wanted / std::max<int64_t>(workgroups, 1), 1, most);
-  t.splits = std::max(t.splits, CeilDiv(depth, kLongestSum));
-  t.split_depth = RoundUp(CeilDiv(std::max<int64_t>(depth, 1), t.splits), unit);
-  t.splits = CeilDiv(std::max<int64_t>(depth, 1), t.split_depth);
+void SplitDepth(ProductTile& t, int64_t depth, int64_t splits, int64_t unit) {
+  depth = std::max<int64_t>(depth, 1);
+  splits = std::max({splits, CeilDiv(depth, kLongestSum), int64_t{1}});
+  t.split_depth = RoundUp(CeilDiv(depth, splits), unit);
+  t.splits = CeilDiv(depth, t.split_depth);
+}
+
+// So that `workgroups` become `wanted`, if each then has that depth at least.
+int64_t SplitsFor(int64_t workgroups, int64_t wanted, int64_t depth, int64_t least_depth) {
+  return std::min(wanted / std::max<int64_t>(workgroups, 1), depth / least_depth);
 }
 
 ProductTile ProcessorTile(mlir::func::FuncOp body, const codegen::Product& p,
@@ -54,28 +55,29 @@ ProductTile ProcessorTile(mlir::func::FuncOp body, const codegen::Product& p,
   t.shuffle = target.subgroup_shuffle && target.subgroup_size % 4 == 0 &&
               target.subgroup_size <= target.max_invocations;
   t.local = t.shuffle ? target.subgroup_size : std::min<int64_t>(8, target.max_invocations);
+  t.rows = p.rows();
   int64_t least_depth = 1024;
   if (p.rows() > kFewRows) {
-    const ProcessorEntry& entry = *llvm::find_if(
-        kProcessor, [&](const ProcessorEntry& e) { return p.rows() <= e.most_rows; });
-    t.rows = CeilDiv(p.rows(), CeilDiv(p.rows(), entry.rows));
+    t.rows = CeilDiv(p.rows(), CeilDiv(p.rows(), kProcessorRows));
     if (FormOf(body, p, Side::kLeft) == OperandForm::kFreeQuads) t.rows = RoundUp(t.rows, 4);
-    t.runs = entry.runs;
+    t.runs = kProcessorRuns;
   } else if (FormOf(body, p, Side::kRight) == OperandForm::kFreeQuads) {
-    t.rows = p.rows();
     t.runs = kFewRowsRuns;
     t.step = 1;
     least_depth = 64;
   } else {
-    // An invocation reads one column from its first element to its last.
-    t.rows = p.rows();
-    t.run = 1;
+    t.run = 1;  // an invocation reads one column from its first element to its last
   }
   const int64_t width = t.local * t.run;
   t.runs = std::min(t.runs, CeilDiv(p.columns(), width));
   const int64_t workgroups =
       p.batch() * CeilDiv(p.rows(), t.rows) * CeilDiv(p.columns(), width * t.runs);
-  SplitDepth(t, p.depth, workgroups, kProcessorWorkgroups, least_depth, 4 * t.local);
+  int64_t splits = SplitsFor(workgroups, kProcessorWorkgroups, p.depth, least_depth);
+  const int64_t cached = std::max<int64_t>(kCacheFloats / std::max<int64_t>(p.rows(), 1), 256);
+  const int64_t results = std::max<int64_t>(p.batch() * p.rows() * p.columns(), 1);
+  if (p.depth >= 2 * cached)
+    splits = std::max(splits, std::min(CeilDiv(p.depth, cached), kPartialFloats / results));
+  SplitDepth(t, p.depth, splits, /*unit=*/4 * t.local);
   return t;
 }
 
@@ -90,8 +92,9 @@ ProductTile FewRowsTile(mlir::func::FuncOp body, const codegen::Product& p, cons
   }
   t.rows = p.rows();
   if (FormOf(body, p, Side::kRight) != OperandForm::kFreeQuads) t.run = 1;
-  SplitDepth(t, p.depth, p.batch() * CeilDiv(p.columns(), t.local * t.run), kGpuWorkgroups,
-             /*least=*/128, /*unit=*/4);
+  const int64_t workgroups = p.batch() * CeilDiv(p.columns(), t.local * t.run);
+  SplitDepth(t, p.depth, SplitsFor(workgroups, kGpuWorkgroups, p.depth, /*least_depth=*/128),
+             /*unit=*/4);
   return t;
 }
 
@@ -110,10 +113,10 @@ ProductTile GpuTile(mlir::func::FuncOp body, const codegen::Product& p, const Ta
   t.runs = entry->runs;
   t.depth = entry->depth;
   const int64_t columns = t.local / t.workgroup_rows * t.runs * 4;
-  SplitDepth(
-      t, p.depth,
-      p.batch() * CeilDiv(p.rows(), t.workgroup_rows * t.rows) * CeilDiv(p.columns(), columns),
-      kGpuWorkgroups, /*least=*/512, t.depth);
+  const int64_t workgroups =
+      p.batch() * CeilDiv(p.rows(), t.workgroup_rows * t.rows) * CeilDiv(p.columns(), columns);
+  SplitDepth(t, p.depth, SplitsFor(workgroups, kGpuWorkgroups, p.depth, /*least_depth=*/512),
+             t.depth);
   return t;
 }
 
