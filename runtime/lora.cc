@@ -64,17 +64,20 @@ std::string NameOf(absl::string_view stored) {
 }
 
 absl::Status CheckSupported(const Json& config) {
+  const auto unsupported = [](const auto&... what) {
+    return absl::UnimplementedError(absl::StrCat(what..., " is not supported"));
+  };
   TRAMA_ASSIGN_OR_RETURN(const std::string type, config.GetOr<std::string>("peft_type", "LORA"));
-  if (type != "LORA") return absl::UnimplementedError(absl::StrCat("peft_type ", type));
+  if (type != "LORA") return unsupported("peft_type ", type);
   TRAMA_ASSIGN_OR_RETURN(const std::string bias, config.GetOr<std::string>("bias", "none"));
-  if (bias != "none") return absl::UnimplementedError(absl::StrCat("bias ", bias));
+  if (bias != "none") return unsupported("bias ", bias);
   for (const char* key : {"use_dora", "use_rslora"}) {
     TRAMA_ASSIGN_OR_RETURN(const bool used, config.GetOr<bool>(key, false));
-    if (used) return absl::UnimplementedError(absl::StrCat(key, " true"));
+    if (used) return unsupported(key, " true");
   }
   for (const char* key : {"rank_pattern", "alpha_pattern"})
     if (const Json* pattern = config.Find(key); pattern && !pattern->object().empty())
-      return absl::UnimplementedError(absl::StrCat(key, " of single layers"));
+      return unsupported(key, " of single layers");
   return absl::OkStatus();
 }
 
@@ -203,8 +206,13 @@ absl::StatusOr<std::string> AdapterBase(const std::string& directory) {
   TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
   TRAMA_ASSIGN_OR_RETURN(const std::string base,
                          config.GetOr<std::string>("base_model_name_or_path", ""));
-  for (const std::string& place : {base, JoinPath(DirectoryOf(directory), base)})
-    if (!base.empty() && IsDirectory(place)) return place;
+  for (const std::string& place : {base, JoinPath(DirectoryOf(directory), base)}) {
+    if (base.empty() || !IsDirectory(place)) continue;
+    if (FileExists(JoinPath(place, "config.json"))) return place;
+    // Of adapters on adapters one may come back to the first.
+    return absl::InvalidArgumentError(absl::StrCat(path, ": its base_model_name_or_path '", base,
+                                                   "' is no model: it has no config.json"));
+  }
   return absl::NotFoundError(absl::StrCat(path, ": its base_model_name_or_path '", base,
                                           "' is no folder here; put the base model there"));
 }

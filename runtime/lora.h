@@ -37,7 +37,7 @@ absl::Status RemoveAdapter(const std::string& directory);
 // Whether `directory` has an adapter_config.json.
 bool HasAdapter(const std::string& directory);
 // Its base_model_name_or_path, also looked for beside `directory`. NotFound where that is no
-// folder.
+// folder, InvalidArgument where it is one without a model.
 absl::StatusOr<std::string> AdapterBase(const std::string& directory);
 
 }  // namespace trama

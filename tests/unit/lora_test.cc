@@ -123,6 +123,9 @@ TEST(LoraTest, NamesWhatIsWrong) {
   ASSERT_OK(WriteAdapter(model, model.parameters, "nowhere", dir.path()));
   EXPECT_NE(std::string(LoadModelDirectory(dir.path()).status().message()).find("'nowhere'"),
             std::string::npos);
+  ASSERT_OK(WriteAdapter(model, model.parameters, dir.path(), dir.path()));  // on itself
+  EXPECT_THAT(LoadModelDirectory(dir.path()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "is no model: it has no config.json"));
   TensorMap some = model.parameters;
   some.erase("h.0.mlp.c_fc.lora_B");
   some["h.7.mlp.c_fc.lora_A"] = some.at("h.0.mlp.c_fc.lora_A");
@@ -137,7 +140,7 @@ TEST(LoraTest, NamesWhatIsWrong) {
             R"({"r": 2, "lora_alpha": 3, "target_modules": ["c_fc"], "bias": "all"})");
   base = SmallModel();
   EXPECT_EQ(ApplyAdapter(dir.path(), &base).message(),
-            dir.path() + "/adapter_config.json: bias all");
+            dir.path() + "/adapter_config.json: bias all is not supported");
   dir.Write("adapter_config.json", R"({"r": 2, "lora_alpha": 3, "target_modules": ["q_proj"]})");
   EXPECT_EQ(ApplyAdapter(dir.path(), &base).message(),
             dir.path() +
