@@ -248,6 +248,10 @@ std::vector<TensorSource> SourcesOf(const Session& session, bool parameters, Hos
   }
   return sources;
 }
+// Whether the device took its memory with it.
+bool IsLost(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
 }  // namespace
 
 absl::Status Trainer::WriteCheckpoint() {
@@ -327,6 +331,14 @@ absl::Status Trainer::Evaluate(TrainResult* result) {
   return absl::OkStatus();
 }
 
+absl::Status Trainer::WithLastState(const absl::Status& lost, int64_t step) const {
+  const std::string state =
+      step < 0 ? "no state had reached the host (--checkpoint_every=N writes it every N steps)"
+               : absl::StrCat("the last state that reached the host, of step ", step, ", is in ",
+                              options_.out, ": --resume goes on from there");
+  return absl::Status(lost.code(), absl::StrCat(std::string(lost.message()), "; ", state));
+}
+
 absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   TrainResult result;
   result.step = step_;
@@ -343,6 +355,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   }
   Progress progress(total_steps_, Progress::ForStandardError(options_.quiet), step_);
   int64_t checkpointed = -1;
+  const int64_t resumed = step_ > 0 ? step_ : -1;
   while (step_ < total_steps_ && !StopsEarly()) {
     const double start = Now();
     double grad_norm = 0;
@@ -353,7 +366,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
         TRAMA_RETURN_IF_ERROR(session_->ClearState("accumulated."));
         TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
       }
-      return status;
+      return IsLost(status) ? WithLastState(status, std::max(checkpointed, resumed)) : status;
     }
     result.step = step_;
     tokens_ += tokens;

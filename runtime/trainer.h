@@ -100,6 +100,8 @@ class Trainer {
   // One update; the batches it takes come from batches_.
   absl::Status Update(double* loss, double* grad_norm, int64_t* tokens);
   absl::Status RunChecked(uint32_t program, const char* what);
+  // A lost device's error, with where the state of `step` (-1: of none) is.
+  absl::Status WithLastState(const absl::Status& lost, int64_t step) const;
   absl::Status WriteCheckpoint();
   absl::Status WriteFirstCheckpoint(const CheckpointSource& checkpoint);
   absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);

@@ -1,6 +1,7 @@
 #include "backends/vulkan/executable.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -23,6 +24,24 @@ absl::Status Engine::ReserveWorkspace(uint64_t bytes) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTypes(const plan::Plan& plan, const Target& target) {
+  const std::map<std::string, bool> has = {
+      {"bool", target.int8 && target.storage8},
+      {"i8", target.int8 && target.storage8},
+      {"f16", target.float16 && target.storage16},
+      {"bf16", target.int16 && target.storage16},
+      {"i64", target.int64},
+      {"f64", target.float64},
+  };
+  for (const plan::Kernel& kernel : plan.kernels())
+    for (const auto* types : {&kernel.operands(), &kernel.results()})
+      for (const plan::TensorType& type : *types)
+        if (const auto found = has.find(type.dtype()); found != has.end() && !found->second)
+          return absl::UnimplementedError(absl::StrCat(
+              kernel.kind(), ": the device's shaders have no ", type.dtype(), " in memory"));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
                                                              std::string_view bytes) {
   auto executable = std::make_unique<Executable>(engine);
@@ -33,6 +52,7 @@ absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
   target.alignment = engine.memory->alignment();
   target.max_block_bytes = engine.memory->max_block_bytes();
   TRAMA_RETURN_IF_ERROR(ValidatePlan(plan, target));
+  TRAMA_RETURN_IF_ERROR(CheckTypes(plan, engine.device->target()));
   std::vector<KernelSource> sources;
   for (const plan::Kernel& kernel : plan.kernels())
     sources.push_back({kernel.kind(), &kernel.body(), kernel.hash()});

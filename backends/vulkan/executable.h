@@ -29,6 +29,10 @@ struct Engine {
   absl::Status ReserveWorkspace(uint64_t bytes);
 };
 
+// Unimplemented where a kernel of the plan has tensors of a type that the device's shaders have
+// not: "bool" without bytes, "i64", "f64", ...
+absl::Status CheckTypes(const plan::Plan& plan, const Target& target);
+
 class Executable : public plugin::ExecutableBase {
  public:
   // plan: a serialised trama.plan.Plan.

@@ -330,5 +330,29 @@ TEST(Train, KeepsTheLastGoodState) {
   EXPECT_TRUE(place.Has("m/model.safetensors"));
 }
 
+// The device is gone at the eleventh step: what is said, and what training goes on from.
+TEST(Train, ALostDeviceLeavesTheLastCheckpoint) {
+  Workplace place;
+  place.Write("t.csv", "a,kind\n1,x\n-1,y\n2,x\n");
+  const auto train = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"train",          "mlp",          "--data=t.csv",
+                                     "--target=kind",  "--positive=x", "--steps=20",
+                                     "--batch_size=0", "--quiet"};
+    args.insert(args.end(), more.begin(), more.end());
+    return place.Trama(args);
+  };
+  const std::string plugins = "--plugin_path=" TRAMA_BINARY_DIR "/tests/plugins";
+  Outcome lost = train({"--backend=wrong_lost", plugins, "--out=none"});
+  EXPECT_EQ(lost.status, 1);
+  EXPECT_THAT(lost.err, ::testing::HasSubstr("the device was lost"));
+  EXPECT_THAT(lost.err, ::testing::HasSubstr("no state had reached the host"));
+  lost = train({"--backend=wrong_lost", plugins, "--out=m", "--checkpoint_every=4"});
+  EXPECT_EQ(lost.status, 1);
+  EXPECT_THAT(lost.err, ::testing::HasSubstr("of step 8, is in m"));
+  const Outcome resumed = train({"--out=m", "--resume", "--metrics=m.jsonl"});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_EQ(Losses(place, "m.jsonl").size(), 12u);
+}
+
 }  // namespace
 }  // namespace trama

@@ -148,6 +148,15 @@ struct HalfPrecision : PlanRunner {
   }
 };
 
+// Runs ten times, and is gone.
+struct LostDevice : PlanRunner {
+  absl::Status Run(uint32_t program, absl::Span<plugin::BufferBase* const> blocks) override {
+    if (++runs_ > 10) return absl::UnavailableError("the device was lost");
+    return PlanRunner::Run(program, blocks);
+  }
+  int runs_ = 0;
+};
+
 template <typename Runner>
 absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open() {
   return reference::InterpreterDevice<Runner>::Open({});
@@ -168,6 +177,7 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> OpenWrong(std::string_view h
       {"slice", Open<LateSlice>},
       {"state", Open<LostState>},
       {"half", Open<HalfPrecision>},
+      {"lost", Open<LostDevice>},
   };
   return table->at(how)();
 }
