@@ -149,7 +149,6 @@ absl::Status Device::CreateDevice(const DeviceOptions& options) {
 
 absl::StatusOr<std::unique_ptr<Device>> Device::Open(const DeviceOptions& options) {
   std::unique_ptr<Device> device(new Device);
-  device->timeout_seconds_ = options.timeout_seconds;
   TRAMA_ASSIGN_OR_RETURN(device->vk, Functions::Load(options.loader));
   TRAMA_RETURN_IF_ERROR(device->CreateInstance(options.validation));
   TRAMA_ASSIGN_OR_RETURN(device->all_, ListDevices(device->vk, device->instance_));
@@ -167,6 +166,9 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const DeviceOptions& option
   if (!properties.unfit.empty())
     return absl::FailedPreconditionError(
         absl::StrCat(properties.name, " cannot run kernels: ", properties.unfit));
+  device->timeout_seconds_ = options.timeout_seconds > 0 ? options.timeout_seconds
+                             : properties.is_cpu()       ? 3600
+                                                         : 600;
   TRAMA_RETURN_IF_ERROR(device->CreateDevice(options));
   TRAMA_RETURN_IF_ERROR(device->CheckMessages());
   return device;

@@ -22,8 +22,9 @@ struct DeviceOptions {
   std::optional<bool> is_cpu;          // what kernels are made for; absent: what the device is
   uint64_t max_buffer_range = 0;       // of a descriptor; 0: as the device has it
   std::string loader = "libvulkan.so.1";
-  // How long a submission may make no progress before it is given up.
-  double timeout_seconds = 600;
+  // How long a submission may take before the device is given up; 0: ten minutes, and an hour on a
+  // processor, which is slow and does not hang.
+  double timeout_seconds = 0;
 };
 
 class Device {

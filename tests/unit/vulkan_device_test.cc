@@ -32,7 +32,7 @@ TEST(VulkanDeviceTest, SaysWhatItIs) {
   EXPECT_EQ(target.max_buffer_range % 256, 0u);
   EXPECT_GE(target.subgroup_size, 1u);
   EXPECT_EQ(target.is_cpu, properties.type == "cpu");
-  EXPECT_EQ(target.device_address, properties.has_device_address);
+  EXPECT_EQ(target.device_address, properties.has_device_address && !target.is_cpu);
 }
 
 TEST(VulkanDeviceTest, WrongIndexNamesTheDevices) {
@@ -125,7 +125,7 @@ struct Running {
   std::unique_ptr<Buffer> block;
   std::unique_ptr<Recording> recording;
 
-  static absl::StatusOr<std::unique_ptr<Running>> Make(double timeout_seconds = 600) {
+  static absl::StatusOr<std::unique_ptr<Running>> Make(double timeout_seconds = 0) {
     auto running = std::make_unique<Running>();
     DeviceOptions options = Validated();
     options.timeout_seconds = timeout_seconds;

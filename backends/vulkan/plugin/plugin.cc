@@ -1,11 +1,11 @@
 // The vulkan backend: kernels compiled to SPIR-V, run by a GPU, or by a driver on the processor.
 //
 // Options: device (0: the first of `trama devices`), abi ("address" or "descriptors"; where absent
-// addresses if the device has them), validation=1 (a message of the validation layer is an error),
+// the faster one of those it has), validation=1 (a message of the validation layer is an error),
 // profile=1 (the time of each dispatch in the statistics), cache_dir ("" for none), threads (that
 // compile; 0: all cores), staging=1 (map no memory of the device), timeout (seconds without
-// progress after which a run is given up). abi, validation and staging may also come from the
-// environment, as TRAMA_VULKAN_ABI and so on.
+// progress after which a run is given up; 0: ten minutes, on processors an hour). abi, validation
+// and staging may also come from the environment, as TRAMA_VULKAN_ABI and so on.
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -92,7 +92,7 @@ std::string_view OptionOrVariable(const plugin::Options& options, std::string_vi
 absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& options) {
   DeviceOptions device;
   TRAMA_ASSIGN_OR_RETURN(device.index, Number(options, "device", "0", 0, 1 << 20));
-  TRAMA_ASSIGN_OR_RETURN(device.timeout_seconds, Number(options, "timeout", "600", 1, 1 << 20));
+  TRAMA_ASSIGN_OR_RETURN(device.timeout_seconds, Number(options, "timeout", "0", 0, 1 << 20));
   TRAMA_ASSIGN_OR_RETURN(int threads, Number(options, "threads", "0", 0, 1024));
   if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const char* validation = std::getenv("TRAMA_VULKAN_VALIDATION");
