@@ -13,7 +13,7 @@ namespace trama::vulkan {
 namespace {
 constexpr int64_t kChunk = 16384;  // elements that are worth a workgroup
 constexpr int64_t kMostGroups = 256;
-constexpr size_t kFoldedTogether = 8;
+constexpr size_t kTogether = 8;  // buffers of a phase
 
 // Numbers in a workspace that are still to be added.
 struct Partials {
@@ -26,30 +26,29 @@ class SquareSumEmitter {
   SquareSumEmitter(mlir::func::FuncOp body, mlir::ModuleOp module, const Target& target,
                    ArrayRef<codegen::Access> outputs)
       : body_(body), module_(module), target_(target), outputs_(outputs) {
-    const uint32_t most = target.is_cpu ? 32 : 256;
+    const uint32_t most = target.is_cpu ? target.subgroup_size : 256;
     local_size_ =
         std::bit_floor(std::min({most, target.max_invocations, target.max_workgroup_size[0]}));
   }
 
   absl::StatusOr<Kernel> Emit(ArrayRef<unsigned> operands) {
     std::vector<Partials> partials;
-    for (unsigned operand : operands) {
-      TRAMA_ASSIGN_OR_RETURN(Partials sums, EmitPartials(operand));
+    const auto size = [&](unsigned operand) { return TypeOf(operand).getNumElements(); };
+    auto emit = [&](ArrayRef<unsigned> alike) -> absl::Status {
+      TRAMA_ASSIGN_OR_RETURN(Partials sums, EmitPartials(alike));
       partials.push_back(sums);
-    }
-    while (partials.size() > kFoldedTogether || !AreAlike(partials)) {
-      // Those of one size together.
-      std::stable_sort(partials.begin(), partials.end(),
-                       [](const Partials& x, const Partials& y) { return x.count < y.count; });
+      return absl::OkStatus();
+    };
+    TRAMA_RETURN_IF_ERROR(ForGroups<unsigned>(operands, size, emit));
+    const auto count = [](const Partials& p) { return p.count; };
+    while (partials.size() > kTogether || !AreAlike(partials)) {
       std::vector<Partials> next;
-      for (size_t begin = 0, end; begin < partials.size(); begin = end) {
-        for (end = begin; end < partials.size() && end < begin + kFoldedTogether &&
-                          partials[end].count == partials[begin].count;)
-          ++end;
+      auto fold = [&](ArrayRef<Partials> alike) -> absl::Status {
         const Partials folded{absl::StrCat("fold_", folds_++), 1};
-        TRAMA_RETURN_IF_ERROR(EmitFold(ArrayRef(partials).slice(begin, end - begin), &folded));
         next.push_back(folded);
-      }
+        return EmitFold(alike, &folded);
+      };
+      TRAMA_RETURN_IF_ERROR(ForGroups<Partials>(partials, count, fold));
       partials = std::move(next);
     }
     TRAMA_RETURN_IF_ERROR(EmitFold(partials, nullptr));
@@ -59,6 +58,26 @@ class SquareSumEmitter {
  private:
   static bool AreAlike(ArrayRef<Partials> partials) {
     return llvm::all_of(partials, [&](const Partials& p) { return p.count == partials[0].count; });
+  }
+
+  // Up to kTogether items of one size at a time.
+  template <typename Item>
+  static absl::Status ForGroups(ArrayRef<Item> items, llvm::function_ref<int64_t(const Item&)> size,
+                                llvm::function_ref<absl::Status(ArrayRef<Item>)> then) {
+    std::vector<Item> sorted(items.begin(), items.end());
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&](const Item& x, const Item& y) { return size(x) < size(y); });
+    for (size_t begin = 0, end; begin < sorted.size(); begin = end) {
+      for (end = begin; end < sorted.size() && end < begin + kTogether &&
+                        size(sorted[end]) == size(sorted[begin]);)
+        ++end;
+      TRAMA_RETURN_IF_ERROR(then(ArrayRef(sorted).slice(begin, end - begin)));
+    }
+    return absl::OkStatus();
+  }
+
+  mlir::RankedTensorType TypeOf(unsigned operand) {
+    return mlir::cast<mlir::RankedTensorType>(body_.getArgumentTypes()[operand]);
   }
 
   // The sum of an accumulator of each invocation, given to all.
@@ -71,23 +90,26 @@ class SquareSumEmitter {
     b.If(b.Compare(mlir::arith::CmpIPredicate::eq, b.LocalIndex(), b.Index(0)), then);
   }
 
-  absl::StatusOr<Partials> EmitPartials(unsigned operand) {
-    auto type = mlir::cast<mlir::RankedTensorType>(body_.getArgumentTypes()[operand]);
+  absl::StatusOr<Partials> EmitPartials(ArrayRef<unsigned> operands) {
+    const mlir::RankedTensorType type = TypeOf(operands[0]);
     const int64_t width = PhaseBuilder::CanVectorize(type) ? 4 : 1;
-    const int64_t vectors = type.getNumElements() / width;
-    const int64_t groups = std::clamp<int64_t>(type.getNumElements() / kChunk, 1, kMostGroups);
+    const int64_t elements = type.getNumElements(), vectors = elements / width;
+    const int64_t groups = std::clamp<int64_t>(operands.size() * elements / kChunk, 1, kMostGroups);
     const int64_t share = (vectors + groups - 1) / groups;
-    const Partials partials{absl::StrCat("partials_", operand), groups};
+    const Partials partials{absl::StrCat("partials_", operands[0]), groups};
 
     PhaseBuilder b(module_, body_, target_, kernel_, "square_sum", {local_size_, 1, 1});
-    Value x = b.Operand(operand, width), group = b.WorkgroupIndex();
-    Value begin = b.Mul(group, share);
+    Value group = b.WorkgroupIndex(), begin = b.Mul(group, share);
     Value end = b.Min(b.Add(begin, share), b.Index(vectors));
     Value zero = width > 1 ? b.Splat(0) : b.Constant(b.F32(), 0);
     Value sum = b.For(b.Add(begin, b.LocalIndex()), end, local_size_, zero,
                       [&](Value i, ValueRange carried) {
-                        Value element = b.Load(x, i);
-                        return SmallVector<Value>{b.Fma(element, element, carried[0])};
+                        Value next = carried[0];
+                        for (unsigned operand : operands) {
+                          Value x = b.Load(b.Operand(operand, width), i);
+                          next = b.Fma(x, x, next);
+                        }
+                        return SmallVector<Value>{next};
                       })[0];
     sum = Total(b, sum);
     OnFirst(b, [&] { b.Store(sum, b.Workspace(partials.name, b.F32(), groups), group); });
