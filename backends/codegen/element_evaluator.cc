@@ -369,22 +369,35 @@ absl::StatusOr<Value> ElementEvaluator::Uniform(RandomUniformOp op, ArrayRef<Coo
     if (bits < 32) word = arith::ExtSIOp::create(*b, b->Int(32), word);
     words[i] = word;
   }
-  Value index = CoordinateValue(LinearSum(at, strides, loops));
   cost += 12;
-  if (!b) return index;
-  for (auto [coordinate, stride] : llvm::zip_equal(at, strides)) {
-    if (!coordinate.dynamic) continue;
-    Value term = b->Mul(coordinate.value, stride);
-    if (IsVector(term)) index = b->Broadcast(index);
-    if (IsVector(index)) term = b->Broadcast(term);
-    index = b->Add(index, term);
-  }
+  if (!b) return CoordinateValue(LinearSum(at, strides, loops));
   // Counted from the first example of all.
-  const WideIndex first = MultiplyWide(*b, words[3], shape.empty() ? 1 : strides[0]);
-  const WideIndex element_index = AddWide(*b, first, b->FromIndex(index, b->Int(32)));
-  Value uniform = UniformAt(*b, element_index.low, element_index.high,
-                            {words[0], words[1], words[2],
-                             b->IntConstant(b->Int(32), static_cast<int64_t>(op.getOpId()))});
+  const int64_t example = shape.empty() ? 1 : strides[0];
+  const WideIndex first = MultiplyWide(*b, words[3], example);
+  const PhiloxKey key{words[0], words[1], words[2],
+                      b->IntConstant(b->Int(32), static_cast<int64_t>(op.getOpId()))};
+  const Address address = AddressOf(at, shape);
+  Value uniform;
+  if (b->lanes == 4 && address.stride == 1 && !address.lanes && address.aligned &&
+      example % 4 == 0) {
+    // The four numbers of one block.
+    const WideIndex index = AddWide(*b, first, b->FromIndex(address.base, b->Int(32)));
+    auto k = [&](int64_t value) { return b->IntConstant(b->Int(32), value); };
+    Value low = arith::ShRUIOp::create(*b, index.low, k(2));
+    low = b->Or(low, arith::ShLIOp::create(*b, index.high, k(30)));
+    const auto four = FourUniformsAt(*b, low, arith::ShRUIOp::create(*b, index.high, k(2)), key);
+    uniform = mlir::vector::FromElementsOp::create(*b, b->VectorF32(), ValueRange(four));
+  } else {
+    Value index = address.base;
+    if (!address.IsScalar()) {
+      index = b->Broadcast(index);
+      if (address.lanes) index = b->Add(index, address.lanes);
+      if (address.stride)
+        index = b->Add(index, b->Mul(b->LaneIndices(b->getIndexType()), address.stride));
+    }
+    const WideIndex wide = AddWide(*b, first, b->FromIndex(index, b->Int(32)));
+    uniform = UniformAt(*b, wide.low, wide.high, key);
+  }
   Type element = ElementOf(op.getY());
   Type type = WithElement(uniform.getType(), element);
   if (element.isF64()) return Value(arith::ExtFOp::create(*b, type, uniform));

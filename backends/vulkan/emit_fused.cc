@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "backends/codegen/bound_leaves.h"
 #include "backends/codegen/element_evaluator.h"
 #include "backends/codegen/pointwise.h"
 #include "backends/codegen/reducer.h"
@@ -380,6 +381,7 @@ absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
                                  const Target& target) {
   auto prepared = codegen::PrepareFusedBody(body, SplitFor(target));
   mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
+  codegen::BoundLeaves(simple, MostLeaves(target));
   TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple, MostBuffers(target)));
   Kernel kernel;
   for (size_t i = 0; i < plan.phases.size(); ++i) {

@@ -1,6 +1,8 @@
 // How the loops of a phase of a fused kernel are spread over invocations.
 #pragma once
 
+#include <algorithm>
+
 #include "backends/codegen/fused_plan.h"
 #include "backends/vulkan/target.h"
 
@@ -32,5 +34,9 @@ codegen::ReductionSplit SplitFor(const Target& target);
 // Buffers that steps may share a phase with: what descriptors there are, some of them twice, or
 // what keeps a shader small.
 size_t MostBuffers(const Target& target);
+// Those that one step may read, beside the one that it writes.
+inline size_t MostLeaves(const Target& target) {
+  return std::max<size_t>(MostBuffers(target), 3) - 1;
+}
 
 }  // namespace trama::vulkan
