@@ -256,7 +256,7 @@ TEST(CpuFusedTest, Randomness) {
                         StrCat("func.func @f(%r: tensor<4xi32>) -> ", t,
                                " { %0 = trama.random_uniform %r op_id = 7 : tensor<4xi32> -> ", t,
                                "\n return %0 : ", t, "}"),
-                        0, 0, 1e6);
+                        0, 0, 2e9);  // of more than 2^32 elements so far
     ExpectKernelMatches("fused", StrCat("func.func @f(%x: ", t, ", %r: tensor<4xi32>) -> ", t,
                                         " { %0 = trama.dropout %x, %r p = 0.25 op_id = 7 : ", t,
                                         ", tensor<4xi32>\n return %0 : ", t, "}"));

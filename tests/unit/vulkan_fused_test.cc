@@ -41,6 +41,25 @@ TEST(VulkanFusedTest, Softmax) {
   }
 }
 
+// More rows than a grid's first dimension has workgroups, and a vocabulary.
+TEST(VulkanFusedTest, ManyAndLongRows) {
+  for (const Sizes& shape : {Sizes{70000, 40}, {2, 50257}}) {
+    const std::string t = Tensor(shape);
+    ExpectKernelMatches(
+        "fused", StrCat("func.func @f(%a: ", t, ") -> ", t,
+                        " { %0 = trama.softmax %a dim = 1 : ", t, "\n return %0 : ", t, "}"));
+  }
+}
+
+TEST(VulkanFusedTest, NoElements) {
+  ExpectKernelMatches(
+      "fused",
+      R"(func.func @f(%a: tensor<0x3xf32>, %b: tensor<5xf32>) -> (tensor<0x3xf32>, tensor<5xf32>) {
+    %0 = trama.neg %a : tensor<0x3xf32>
+    %1 = trama.neg %b : tensor<5xf32>
+    return %0, %1 : tensor<0x3xf32>, tensor<5xf32>})");
+}
+
 TEST(VulkanFusedTest, SoftmaxOverAnotherDimension) {
   const std::string t = Tensor({3, 17, 5});
   for (int dim : {0, 1, 2})
@@ -258,7 +277,7 @@ TEST(VulkanFusedTest, Randomness) {
                         StrCat("func.func @f(%r: tensor<4xi32>) -> ", t,
                                " { %0 = trama.random_uniform %r op_id = 7 : tensor<4xi32> -> ", t,
                                "\n return %0 : ", t, "}"),
-                        0, 0, 1e6);
+                        0, 0, 2e9);  // of more than 2^32 elements so far
     ExpectKernelMatches("fused", StrCat("func.func @f(%x: ", t, ", %r: tensor<4xi32>) -> ", t,
                                         " { %0 = trama.dropout %x, %r p = 0.25 op_id = 7 : ", t,
                                         ", tensor<4xi32>\n return %0 : ", t, "}"));
