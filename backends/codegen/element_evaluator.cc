@@ -131,6 +131,20 @@ absl::StatusOr<Value> ElementEvaluator::Evaluate(Value tensor, ArrayRef<Coordina
   return result;
 }
 
+absl::StatusOr<Value> ElementEvaluator::EvaluateAt(Value tensor, const Coordinate& flat) {
+  TRAMA_ASSIGN_OR_RETURN(Coordinates at, Unflatten(flat, ShapeOf(tensor)));
+  return Evaluate(tensor, at);
+}
+
+absl::StatusOr<Coordinate> ElementEvaluator::TargetIndex(const FusedStore& store,
+                                                         const Coordinate& flat) {
+  if (ShapeOf(store.value) == ArrayRef(store.target_shape)) return flat;
+  TRAMA_ASSIGN_OR_RETURN(Coordinates at, Unflatten(flat, ShapeOf(store.value)));
+  for (auto [coordinate, offset] : llvm::zip_equal(at, store.target_offset))
+    coordinate.offset += offset;
+  return LinearSum(at, RowMajorStrides(store.target_shape), extents_.size());
+}
+
 absl::StatusOr<Value> ElementEvaluator::EvaluateOp(mlir::Operation* op, Value tensor,
                                                    ArrayRef<Coordinate> at) {
   const size_t loops = extents_.size();

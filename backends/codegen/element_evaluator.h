@@ -22,6 +22,10 @@ class ElementEvaluator {
 
   // Null values while only looking.
   absl::StatusOr<Value> Evaluate(Value tensor, ArrayRef<Coordinate> at);
+  // Of the element whose row-major index is `flat`.
+  absl::StatusOr<Value> EvaluateAt(Value tensor, const Coordinate& flat);
+  // Where element `flat` of what is stored goes in the result.
+  absl::StatusOr<Coordinate> TargetIndex(const FusedStore& store, const Coordinate& flat);
   // Writes a value as Evaluate gave it; a scalar fills the lanes.
   void Write(Value element, const ElementMemory& memory, const Coordinate& flat_index);
   // The coordinates in `shape` of a row-major index into it.

@@ -1,5 +1,7 @@
 #include "backends/codegen/fused_plan.h"
 
+#include <functional>
+
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/element_evaluator.h"
 #include "base/status_macros.h"
@@ -276,6 +278,27 @@ class Planner {
   llvm::DenseMap<Value, std::unique_ptr<llvm::SmallPtrSet<Operation*, 4>>> needs_;
 };
 }  // namespace
+
+std::vector<SmallVector<Operation*>> PassesOf(const FusedPhase& phase) {
+  llvm::DenseMap<Value, size_t> after;  // the first pass that may use a value
+  std::function<size_t(Value)> after_of = [&](Value value) -> size_t {
+    auto found = after.find(value);
+    if (found != after.end()) return found->second;
+    Operation* op = value.getDefiningOp();
+    size_t pass = 0;
+    if (op && !IsReduction(op))
+      for (Value operand : op->getOperands()) pass = std::max(pass, after_of(operand));
+    return after[value] = pass;
+  };
+  std::vector<SmallVector<Operation*>> passes;
+  for (Operation* op : phase.reductions) {
+    const size_t pass = after_of(op->getOperand(0));
+    if (pass >= passes.size()) passes.resize(pass + 1);
+    passes[pass].push_back(op);
+    after[op->getResult(0)] = pass + 1;
+  }
+  return passes;
+}
 
 SmallVector<int64_t> FusedPhase::FineExtents() const {
   SmallVector<int64_t> extents;

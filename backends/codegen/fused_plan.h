@@ -66,6 +66,9 @@ struct FusedPhase {
   SmallVector<int64_t> Merge(const Coordinate& form) const;
 };
 
+// The reductions of a phase of rows, by pass over the row: each after those that it needs.
+std::vector<SmallVector<mlir::Operation*>> PassesOf(const FusedPhase& phase);
+
 struct FusedPlan {
   std::vector<FusedPhase> phases;
   llvm::DenseMap<Value, int> phase_of;  // of reductions' results

@@ -174,19 +174,11 @@ class PhaseEmitter {
   // ---- rows
 
   void EmitRow() {
-    // A reduction's pass comes after those of what it needs.
-    llvm::DenseMap<Operation*, int> pass_of;
-    int passes = 0;
-    for (Operation* op : phase_.reductions) {
-      const int pass = PassAfter(op->getOperand(0), pass_of);
-      pass_of[op] = pass;
-      passes = std::max(passes, pass + 1);
-    }
     for (auto& [value, stash] : eval_.stashes) stash.written = stash.filled = false;
-    for (int pass = 0; pass < passes; ++pass) {
+    for (const auto& pass : codegen::PassesOf(phase_)) {
       SmallVector<const Reducer*> reducers;
       for (const Reducer& reducer : reducers_)
-        if (pass_of[reducer.op()] == pass) reducers.push_back(&reducer);
+        if (llvm::is_contained(pass, reducer.op())) reducers.push_back(&reducer);
       EmitPass(reducers, nullptr, 1);
     }
     for (Operation* op : phase_.reductions) {
@@ -200,20 +192,6 @@ class PhaseEmitter {
         auto target = TargetIndex(store, phase_.RowIndex());
         eval_.Write(value, *results_[store.result], target);
       }
-  }
-
-  int PassAfter(Value value, const llvm::DenseMap<Operation*, int>& pass_of) {
-    Operation* op = value.getDefiningOp();
-    if (!op) return 0;
-    if (codegen::IsReduction(op)) {
-      auto found = pass_of.find(op);
-      return found == pass_of.end() ? 0 : found->second + 1;
-    }
-    auto [known, inserted] = pass_after_.try_emplace(value, 0);
-    if (!inserted) return known->second;
-    int pass = 0;
-    for (Value operand : op->getOperands()) pass = std::max(pass, PassAfter(operand, pass_of));
-    return pass_after_[value] = pass;
   }
 
   // Once over the inner loops: `reducers`, or the phase's stores where there are none. Of a long
@@ -366,24 +344,14 @@ class PhaseEmitter {
         eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
   }
 
-  // Where element `flat` of the store's value goes in its target.
   Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
-    if (ShapeOf(store.value) == ArrayRef(store.target_shape)) return flat;
-    auto at = eval_.Unflatten(flat, ShapeOf(store.value));
-    if (!at.ok()) {
-      Fail(at.status());
-      return flat;
-    }
-    for (auto [coordinate, offset] : llvm::zip_equal(*at, store.target_offset))
-      coordinate.offset += offset;
-    return codegen::LinearSum(*at, codegen::RowMajorStrides(store.target_shape),
-                              phase_.fine.size());
+    auto index = eval_.TargetIndex(store, flat);
+    if (!index.ok()) return Fail(index.status()), flat;
+    return *index;
   }
 
   Value EvaluateAt(Value tensor, const Coordinate& flat) {
-    auto at = eval_.Unflatten(flat, ShapeOf(tensor));
-    if (!at.ok()) return Fail(at.status()), Value();
-    auto value = eval_.Evaluate(tensor, *at);
+    auto value = eval_.EvaluateAt(tensor, flat);
     if (!value.ok()) return Fail(value.status()), Value();
     return *value;
   }
@@ -462,7 +430,6 @@ class PhaseEmitter {
   std::vector<std::unique_ptr<ElementMemory>> results_, stashes_;
   SmallVector<int> outer_, inner_;  // of merged: one iteration a task, and the rest
   std::vector<Reducer> reducers_;
-  llvm::DenseMap<Value, int> pass_after_;
   int globals_ = 0;
   absl::Status status_;
 };

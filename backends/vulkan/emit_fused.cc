@@ -193,18 +193,10 @@ class PhaseEmitter {
   // ---- rows
 
   void EmitRow() {
-    // A reduction's pass comes after those of what it needs.
-    llvm::DenseMap<Operation*, int> pass_of;
-    int passes = 0;
-    for (Operation* op : phase_.reductions) {
-      const int pass = PassAfter(op->getOperand(0), pass_of);
-      pass_of[op] = pass;
-      passes = std::max(passes, pass + 1);
-    }
-    for (int pass = 0; pass < passes; ++pass) {
+    for (const auto& pass : codegen::PassesOf(phase_)) {
       SmallVector<const Reducer*> reducers;
       for (const Reducer& reducer : reducers_)
-        if (pass_of[reducer.op()] == pass) reducers.push_back(&reducer);
+        if (llvm::is_contained(pass, reducer.op())) reducers.push_back(&reducer);
       ReduceRow(reducers);
     }
     if (!phase_.stores.empty())
@@ -213,20 +205,6 @@ class PhaseEmitter {
         return SmallVector<Value>();
       });
     EmitRowResults();
-  }
-
-  int PassAfter(Value value, const llvm::DenseMap<Operation*, int>& pass_of) {
-    Operation* op = value.getDefiningOp();
-    if (!op) return 0;
-    if (codegen::IsReduction(op)) {
-      auto found = pass_of.find(op);
-      return found == pass_of.end() ? 0 : found->second + 1;
-    }
-    auto [known, inserted] = pass_after_.try_emplace(value, 0);
-    if (!inserted) return known->second;
-    int pass = 0;
-    for (Value operand : op->getOperands()) pass = std::max(pass, PassAfter(operand, pass_of));
-    return pass_after_[value] = pass;
   }
 
   void ReduceRow(ArrayRef<const Reducer*> reducers) {
@@ -341,24 +319,14 @@ class PhaseEmitter {
         eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
   }
 
-  // Where element `flat` of the store's value goes in its target.
   Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
-    if (ShapeOf(store.value) == ArrayRef(store.target_shape)) return flat;
-    auto at = eval_.Unflatten(flat, ShapeOf(store.value));
-    if (!at.ok()) {
-      Fail(at.status());
-      return flat;
-    }
-    for (auto [coordinate, offset] : llvm::zip_equal(*at, store.target_offset))
-      coordinate.offset += offset;
-    return codegen::LinearSum(*at, codegen::RowMajorStrides(store.target_shape),
-                              phase_.fine.size());
+    auto index = eval_.TargetIndex(store, flat);
+    if (!index.ok()) return Fail(index.status()), flat;
+    return *index;
   }
 
   Value EvaluateAt(Value tensor, const Coordinate& flat) {
-    auto at = eval_.Unflatten(flat, ShapeOf(tensor));
-    if (!at.ok()) return Fail(at.status()), Value();
-    auto value = eval_.Evaluate(tensor, *at);
+    auto value = eval_.EvaluateAt(tensor, flat);
     if (!value.ok()) return Fail(value.status()), Value();
     return *value;
   }
@@ -372,7 +340,6 @@ class PhaseEmitter {
   std::vector<std::unique_ptr<ElementMemory>> results_;
   std::vector<Reducer> reducers_;
   SmallVector<const Reducer*> all_reducers_;
-  llvm::DenseMap<Value, int> pass_after_;
   absl::Status status_;
 };
 }  // namespace
