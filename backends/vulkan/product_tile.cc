@@ -16,10 +16,10 @@ constexpr int64_t kProcessorWorkgroups = 32;  // keep a few threads equally busy
 // most that partial sums may take for that.
 constexpr int64_t kCacheFloats = 1 << 18, kPartialFloats = 1 << 24;
 
-// Of few rows the right side decides, of which each element is used once or twice: runs of this
-// many quads, a depth at a time, so that a workgroup reads a KiB where it is.
+// Of few rows the right side decides, of which each element is used once or twice: this many sums
+// of a quad, a depth at a time, so that a workgroup reads up to 3 KiB in a row.
 constexpr int64_t kFewRows = 4;
-constexpr int64_t kFewRowsRuns = 8;
+constexpr int64_t kFewRowsSums = 24;
 
 // Graphics processors, of products of at least these rows and columns; the first that the device
 // has room for.
@@ -62,7 +62,7 @@ ProductTile ProcessorTile(mlir::func::FuncOp body, const codegen::Product& p,
     if (FormOf(body, p, Side::kLeft) == OperandForm::kFreeQuads) t.rows = RoundUp(t.rows, 4);
     t.runs = kProcessorRuns;
   } else if (FormOf(body, p, Side::kRight) == OperandForm::kFreeQuads) {
-    t.runs = kFewRowsRuns;
+    t.runs = kFewRowsSums / std::max<int64_t>(p.rows(), 1);
     t.step = 1;
     least_depth = 64;
   } else {

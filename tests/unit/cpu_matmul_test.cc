@@ -9,6 +9,7 @@ using MatmulTest = kernel_testing::MatmulBodies<AnchorTest>;
 
 TEST_P(MatmulTest, EveryTranspositionAtOddSizes) { EveryTranspositionAtOddSizes(); }
 TEST_P(MatmulTest, RandomShapes) { RandomShapes(); }
+TEST_P(MatmulTest, Gpt2Forms) { Gpt2Forms(); }
 TEST_P(MatmulTest, BlocksOfDepthAndRows) { BlocksOfDepthAndRows(); }
 TEST_P(MatmulTest, FewRowsOfATransposedMatrix) { FewRowsOfATransposedMatrix(); }
 TEST_P(MatmulTest, SplitDepth) { SplitDepth(); }

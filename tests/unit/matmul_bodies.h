@@ -51,6 +51,19 @@ class MatmulBodies : public Fixture {
     }
   }
 
+  // GPT-2's layers at a sixteenth of their width, while decoding and in training: forward, gradient
+  // of the input and of the weight.
+  void Gpt2Forms() {
+    const int64_t layers[][2] = {{48, 144}, {48, 48}, {48, 192}, {192, 48}};
+    for (int64_t m : {1, 32}) {
+      for (const auto& [k, n] : layers) {
+        this->Check(Matmul({}, m, k, n, false, false));
+        this->Check(Matmul({}, m, n, k, false, true));
+        this->Check(Matmul({}, k, m, n, true, false));
+      }
+    }
+  }
+
   void BlocksOfDepthAndRows() {
     this->Check(Matmul({}, 37, 2000, 67, false, false));
     this->Check(Matmul({}, 37, 1601, 67, false, true));
