@@ -238,6 +238,7 @@ std::string CompilerIdentity(const Target& target) {
                          uint64_t{target.float64},
                          uint64_t{target.storage8},
                          uint64_t{target.storage16},
+                         uint64_t{target.special_values},
                          uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
   return identity;

@@ -107,7 +107,7 @@ absl::Status Device::CreateDevice(const DeviceOptions& options) {
   target_.device_address =
       options.device_address.value_or(device.has_device_address && !device.target.is_cpu);
   target_.is_cpu = options.is_cpu.value_or(target_.is_cpu);
-  if (options.max_buffer_range) target_.max_buffer_range = options.max_buffer_range;
+  if (options.narrow) options.narrow(target_);
 
   VkPhysicalDeviceVulkan12Features want12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
   want12.timelineSemaphore = VK_TRUE;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,7 +21,8 @@ struct DeviceOptions {
   bool validation = false;             // under VK_LAYER_KHRONOS_validation
   std::optional<bool> device_address;  // the kernels' ABI; absent: the faster one
   std::optional<bool> is_cpu;          // what kernels are made for; absent: what the device is
-  uint64_t max_buffer_range = 0;       // of a descriptor; 0: as the device has it
+  // Takes from what kernels may use of the device. Null: they may use all.
+  std::function<void(Target&)> narrow;
   std::string loader = "libvulkan.so.1";
   // How long a submission may take before the device is given up; 0: ten minutes, and an hour on a
   // processor, which is slow and does not hang.

@@ -106,6 +106,7 @@ void QueryProperties(const Functions& vk, DeviceProperties& device) {
                                  hex(core11.deviceUUID), " ", hex(core11.driverUUID), " ",
                                  hex(core.pipelineCacheUUID), " ", device.driver);
   device.target.subgroup_size = core11.subgroupSize;
+  device.target.special_values = core12.shaderSignedZeroInfNanPreserveFloat32;
   device.target.subgroup_arithmetic =
       (core11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
       (core11.subgroupSupportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);

@@ -64,6 +64,7 @@ spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& targe
   allow(target.int64, {C::Int64});
   allow(target.float16, {C::Float16});
   allow(target.float64, {C::Float64});
+  allow(target.special_values, {C::SignedZeroInfNanPreserve}, {E::SPV_KHR_float_controls});
   allow(target.storage8, {C::StorageBuffer8BitAccess}, {E::SPV_KHR_8bit_storage});
   allow(target.storage16, {C::StorageBuffer16BitAccess}, {E::SPV_KHR_16bit_storage});
   auto triple = spirv::VerCapExtAttr::get(spirv::Version::V_1_5, capabilities, extensions, context);
@@ -167,6 +168,27 @@ struct AlignedVectorAccess : mlir::OpConversionPattern<Op> {
   }
 };
 
+// The atomic operations on words of StoreNarrowTypes, which MLIR's own patterns do not make through
+// addresses. Nothing is ordered by them.
+struct AtomicWord : mlir::OpConversionPattern<memref::AtomicRMWOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(memref::AtomicRMWOp op, OpAdaptor adaptor,
+                                mlir::ConversionPatternRewriter& b) const override {
+    Value pointer =
+        spirv::getElementPtr(*getTypeConverter<mlir::SPIRVTypeConverter>(), op.getMemRefType(),
+                             adaptor.getMemref(), adaptor.getIndices(), op.getLoc(), b);
+    const auto replace = [&]<typename Op>() {
+      b.replaceOpWithNewOp<Op>(op, b.getI32Type(), pointer, spirv::Scope::Device,
+                               spirv::MemorySemantics::None, adaptor.getValue());
+      return success();
+    };
+    if (op.getKind() == arith::AtomicRMWKind::andi) return replace.operator()<spirv::AtomicAndOp>();
+    if (op.getKind() == arith::AtomicRMWKind::ori) return replace.operator()<spirv::AtomicOrOp>();
+    return b.notifyMatchFailure(op, "another operation");
+  }
+};
+
 // Constants of bf16, as the bits that its values are.
 struct BFloat16Constant : mlir::OpConversionPattern<arith::ConstantOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -209,7 +231,7 @@ LogicalResult Convert(gpu::GPUModuleOp module, const Target& target, bool addres
   mlir::ub::populateUBToSPIRVConversionPatterns(types, patterns);
   const mlir::PatternBenefit first(10);
   patterns.add<AlignedVectorAccess<memref::LoadOp>, AlignedVectorAccess<memref::StoreOp>,
-               BFloat16Constant>(types, module.getContext(), first);
+               AtomicWord, BFloat16Constant>(types, module.getContext(), first);
   if (target.device_address)
     patterns.add<PushConstantKernel>(types, module.getContext(), address_table);
   auto legal = mlir::SPIRVConversionTarget::get(environment);
@@ -231,7 +253,14 @@ void StoreCarriedInHeader(spirv::LoopOp loop) {
   }
 }
 
-LogicalResult Finish(spirv::ModuleOp module, spirv::TargetEnvAttr environment) {
+LogicalResult Finish(spirv::ModuleOp module, const Target& target,
+                     spirv::TargetEnvAttr environment) {
+  if (target.special_values) {
+    auto function = *module.getOps<spirv::FuncOp>().begin();
+    auto b = mlir::OpBuilder::atBlockEnd(module.getBody());
+    spirv::ExecutionModeOp::create(b, function.getLoc(), function,
+                                   spirv::ExecutionMode::SignedZeroInfNanPreserve, {32});
+  }
   module.walk(StoreCarriedInHeader);
   mlir::PassManager passes(module.getContext(), spirv::ModuleOp::getOperationName());
   passes.addPass(spirv::createSPIRVLowerABIAttributesPass());
@@ -315,7 +344,7 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
     return unsupported("no SPIR-V");
   // The conversion has put it where the gpu.module was.
   auto lowered = parent.lookupSymbol<spirv::ModuleOp>(ShaderName(name));
-  if (!lowered || failed(Finish(lowered, environment))) return unsupported("finishing");
+  if (!lowered || failed(Finish(lowered, target, environment))) return unsupported("finishing");
   llvm::SmallVector<uint32_t, 0> words;
   if (failed(spirv::serialize(lowered, words))) return unsupported("serializing");
   shader.words.assign(words.begin(), words.end());

@@ -5,6 +5,7 @@
 #include "backends/codegen/builder.h"
 #include "backends/vulkan/expand_math.h"
 #include "backends/vulkan/lower_to_spirv.h"
+#include "backends/vulkan/narrow_types.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -176,86 +177,6 @@ struct ExpandReduction : OpRewritePattern<vector::ReductionOp> {
   }
 };
 
-// ---- bf16, of which SPIR-V's memory has only the bits
-
-// Conversions between integers and bf16, by way of f32.
-template <typename Op>
-struct ExpandToBFloat16 : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
-  LogicalResult matchAndRewrite(Op op, PatternRewriter& rewriter) const override {
-    if (!getElementTypeOrSelf(op.getType()).isBF16())
-      return rewriter.notifyMatchFailure(op, "another type");
-    mlir::Type wide = codegen::WithElement(op.getType(), rewriter.getF32Type());
-    Value value = Op::create(rewriter, op.getLoc(), wide, op.getIn());
-    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), value);
-    return success();
-  }
-};
-
-template <typename Op>
-struct ExpandFromBFloat16 : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
-  LogicalResult matchAndRewrite(Op op, PatternRewriter& rewriter) const override {
-    if (!getElementTypeOrSelf(op.getIn()).isBF16())
-      return rewriter.notifyMatchFailure(op, "another type");
-    mlir::Type wide = codegen::WithElement(op.getIn().getType(), rewriter.getF32Type());
-    Value value = arith::ExtFOp::create(rewriter, op.getLoc(), wide, op.getIn());
-    rewriter.replaceOpWithNewOp<Op>(op, op.getType(), value);
-    return success();
-  }
-};
-
-// Comparisons need the numbers.
-struct CompareBFloat16 : OpRewritePattern<arith::CmpFOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(arith::CmpFOp op, PatternRewriter& rewriter) const override {
-    if (!getElementTypeOrSelf(op.getLhs()).isBF16())
-      return rewriter.notifyMatchFailure(op, "another type");
-    Builder b = At(rewriter, op);
-    mlir::Type wide = codegen::WithElement(op.getLhs().getType(), b.F32());
-    rewriter.replaceOp(op, b.Compare(op.getPredicate(), arith::ExtFOp::create(b, wide, op.getLhs()),
-                                     arith::ExtFOp::create(b, wide, op.getRhs())));
-    return success();
-  }
-};
-
-// `type` with i16 for bf16.
-mlir::Type WithoutBFloat16(mlir::Type type) {
-  if (type.isBF16()) return mlir::IntegerType::get(type.getContext(), 16);
-  if (auto vector = mlir::dyn_cast<VectorType>(type))
-    return vector.clone(WithoutBFloat16(vector.getElementType()));
-  return type;
-}
-
-// Buffers and their accesses are of i16; what is left between the expansions of casts and them
-// are bitcasts that cancel.
-void StoreBFloat16AsBits(gpu::GPUFuncOp function) {
-  SmallVector<Value> buffers(function.getArguments());
-  function.walk([&](mlir::Operation* op) {
-    if (mlir::isa<memref::AllocOp, memref::AllocaOp>(op)) buffers.push_back(op->getResult(0));
-  });
-  for (Value buffer : buffers) {
-    auto type = mlir::cast<mlir::MemRefType>(buffer.getType());
-    mlir::Type element = type.getElementType(), stored = WithoutBFloat16(element);
-    if (stored == element) continue;
-    buffer.setType(
-        mlir::MemRefType::get(type.getShape(), stored, type.getLayout(), type.getMemorySpace()));
-    for (mlir::Operation* user : llvm::make_early_inc_range(buffer.getUsers())) {
-      mlir::OpBuilder b(user);
-      if (auto store = mlir::dyn_cast<memref::StoreOp>(user)) {
-        store.setOperand(0, arith::BitcastOp::create(b, user->getLoc(), stored, store.getValue()));
-      } else if (auto load = mlir::dyn_cast<memref::LoadOp>(user)) {
-        b.setInsertionPointAfter(load);
-        load.getResult().setType(stored);
-        auto value = arith::BitcastOp::create(b, user->getLoc(), element, load.getResult());
-        load.getResult().replaceAllUsesExcept(value, value);
-      }
-    }
-  }
-  function.setFunctionType(mlir::FunctionType::get(
-      function.getContext(), function.getBody().front().getArgumentTypes(), {}));
-}
-
 // ---- large buffers
 
 // An access of one of `pieces`, each of `elements`, to whose number `emit` gives its code.
@@ -330,20 +251,18 @@ LogicalResult RewriteKernel(gpu::GPUModuleOp module, const Target& target,
   if (failed(early.run(module))) return mlir::failure();
 
   mlir::RewritePatternSet patterns(context);
-  patterns
-      .add<FoldView<memref::LoadOp>, FoldView<memref::StoreOp>, FoldView<vector::LoadOp>,
-           FoldView<vector::StoreOp>, FoldView<vector::MaskedLoadOp>,
-           FoldView<vector::MaskedStoreOp>, ScalarizeLoad, ScalarizeStore, ScalarizeMaskedStore,
-           ScalarizeMaskedLoad<vector::MaskedLoadOp>, ScalarizeMaskedLoad<vector::GatherOp>,
-           ExpandMask, ExpandReduction, ExpandToBFloat16<arith::SIToFPOp>,
-           ExpandToBFloat16<arith::UIToFPOp>, ExpandFromBFloat16<arith::FPToSIOp>, CompareBFloat16>(
-          context);
-  arith::populateExpandBFloat16Patterns(patterns);
+  patterns.add<FoldView<memref::LoadOp>, FoldView<memref::StoreOp>, FoldView<vector::LoadOp>,
+               FoldView<vector::StoreOp>, FoldView<vector::MaskedLoadOp>,
+               FoldView<vector::MaskedStoreOp>, ScalarizeLoad, ScalarizeStore, ScalarizeMaskedStore,
+               ScalarizeMaskedLoad<vector::MaskedLoadOp>, ScalarizeMaskedLoad<vector::GatherOp>,
+               ExpandMask, ExpandReduction>(context);
+  PopulateBFloat16Expansions(patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   PopulateMathExpansions(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns)))) return mlir::failure();
   for (auto function : module.getOps<gpu::GPUFuncOp>()) {
-    StoreBFloat16AsBits(function);
+    if (failed(CheckTypes(function, target))) return mlir::failure();
+    if (failed(StoreNarrowTypes(function, target))) return mlir::failure();
     if (failed(SplitLargeBuffers(function, target, pieces))) return mlir::failure();
   }
 

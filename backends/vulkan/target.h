@@ -17,7 +17,7 @@ struct Target {
   uint32_t max_workgroups = 65535;  // in each dimension
   uint32_t shared_bytes = 16384;
   uint32_t max_push_bytes = 128;
-  uint32_t max_descriptors = 4;  // storage buffers of a shader
+  uint32_t max_descriptors = 4;                   // storage buffers of a shader
   uint64_t max_buffer_range = uint64_t{1} << 27;  // maxStorageBufferRange, a multiple of 256
   uint32_t subgroup_size = 32;
   bool subgroup_arithmetic = false;  // subgroup reductions in compute shaders
@@ -26,6 +26,9 @@ struct Target {
   // Arithmetic and storage beside f32 and i32.
   bool int8 = false, int16 = false, int64 = false, float16 = false, float64 = false;
   bool storage8 = false, storage16 = false;
+  // f32 arithmetic can be told to keep -0, infinities and NaN
+  // (shaderSignedZeroInfNanPreserveFloat32).
+  bool special_values = false;
 
   // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
   // memory there and one invocation should do much.

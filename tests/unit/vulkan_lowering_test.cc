@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "backends/codegen/kernel_source.h"
+#include "backends/codegen/pointwise.h"
 #include "backends/codegen/vector_math.h"
 #include "backends/vulkan/phase_builder.h"
 #include "mlir/IR/Verifier.h"
@@ -153,6 +154,19 @@ TEST_P(Lowering, BoolsAreBytes) {
     });
     return b.Finish(1);
   });
+}
+
+TEST_P(Lowering, BoolsWithoutBytes) {
+  target_ = Target();
+  target_.device_address = GetParam();
+  for (int64_t vector : {1, 4})
+    ExpectValid(kBools, [&](PhaseBuilder& b) {
+      Value i = b.LocalIndex();
+      Value x = codegen::FromStorage(b, b.Load(b.Operand(0, vector), i), b.getI1Type());
+      b.Store(codegen::ToStorage(b, b.Xor(x, b.IntConstant(x.getType(), 1))), b.Result(0, vector),
+              i);
+      return b.Finish(1);
+    });
 }
 
 TEST_P(Lowering, WorkspacesAndConstants) {

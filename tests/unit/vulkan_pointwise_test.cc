@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "backends/codegen/pointwise.h"
@@ -201,37 +202,73 @@ bool Near(double got, double want, double epsilon, double smallest, const Accura
          accuracy.ulp * epsilon * std::max(std::abs(want), accuracy.cancels);
 }
 
+double LastPlace(DType type) {
+  return type == DType::kF64    ? 0x1p-52
+         : type == DType::kF32  ? 0x1p-23
+         : type == DType::kF16  ? 0x1p-10
+         : type == DType::kBF16 ? 0x1p-7
+                                : 0;
+}
+
+void ExpectTheInterpretersResults(const OpGroup& group, VulkanKernel& kernel) {
+  std::vector<HostTensor> inputs = Inputs(kernel.body()), flushed = inputs;
+  for (HostTensor& tensor : flushed)
+    for (int64_t i = 0; i < tensor.num_elements(); ++i)
+      if (std::abs(tensor.at(i)) < SmallestNormal(tensor.dtype)) tensor.set(i, 0);
+  ASSERT_OK_AND_ASSIGN(auto want, reference::Evaluate(kernel.body(), inputs));
+  ASSERT_OK_AND_ASSIGN(auto want_flushed, reference::Evaluate(kernel.body(), flushed));
+  ASSERT_OK_AND_ASSIGN(auto got, kernel.Run(inputs));
+  for (size_t r = 0; r < got.size(); ++r) {
+    const double epsilon = LastPlace(got[r].dtype);
+    const double smallest = epsilon ? SmallestNormal(got[r].dtype) : 0;
+    const Accuracy accuracy = AccuracyOf(group.ops[r]);
+    int wrong = 0;
+    for (int64_t i = 0; i < got[r].num_elements() && wrong < 5; ++i) {
+      const double g = got[r].at(i);
+      if (Near(g, want[r].at(i), epsilon, smallest, accuracy) ||
+          Near(g, want_flushed[r].at(i), epsilon, smallest, accuracy))
+        continue;
+      ++wrong;
+      std::string of;
+      for (const HostTensor& input : inputs) absl::StrAppend(&of, " ", input.at(i));
+      ADD_FAILURE() << group.ops[r] << of << " gives " << g << ", not " << want[r].at(i);
+    }
+  }
+}
+
 TEST_P(Pointwise, MatchesTheInterpreter) {
-  const OpGroup& group = GetParam();
   for (Abi abi : {Abi::kAddress, Abi::kDescriptors}) {
     for (const char* kind : {"test_scalars", "test_vectors"}) {
       SCOPED_TRACE(absl::StrCat(kind, " ", Name(abi)));
-      ASSERT_OK_AND_ASSIGN(auto kernel, VulkanKernel::Compile(kind, Body(group), abi));
-      std::vector<HostTensor> inputs = Inputs(kernel->body()), flushed = inputs;
-      for (HostTensor& tensor : flushed)
-        for (int64_t i = 0; i < tensor.num_elements(); ++i)
-          if (std::abs(tensor.at(i)) < SmallestNormal(tensor.dtype)) tensor.set(i, 0);
-      ASSERT_OK_AND_ASSIGN(auto want, reference::Evaluate(kernel->body(), inputs));
-      ASSERT_OK_AND_ASSIGN(auto want_flushed, reference::Evaluate(kernel->body(), flushed));
-      ASSERT_OK_AND_ASSIGN(auto got, kernel->Run(inputs));
-      for (size_t r = 0; r < got.size(); ++r) {
-        const DType type = got[r].dtype;
-        const double epsilon = type == DType::kF64    ? 0x1p-52
-                               : type == DType::kF32  ? 0x1p-23
-                               : type == DType::kF16  ? 0x1p-10
-                               : type == DType::kBF16 ? 0x1p-7
-                                                      : 0;
-        int wrong = 0;
-        for (int64_t i = 0; i < got[r].num_elements() && wrong < 5; ++i) {
-          const double g = got[r].at(i), smallest = epsilon ? SmallestNormal(type) : 0;
-          const Accuracy accuracy = AccuracyOf(group.ops[r]);
-          if (Near(g, want[r].at(i), epsilon, smallest, accuracy) ||
-              Near(g, want_flushed[r].at(i), epsilon, smallest, accuracy))
-            continue;
-          ++wrong;
-          std::string of;
-          for (const HostTensor& input : inputs) absl::StrAppend(&of, " ", input.at(i));
-          ADD_FAILURE() << group.ops[r] << of << " gives " << g << ", not " << want[r].at(i);
+      ASSERT_OK_AND_ASSIGN(auto kernel, VulkanKernel::Compile(kind, Body(GetParam()), abi));
+      ExpectTheInterpretersResults(GetParam(), *kernel);
+    }
+  }
+}
+
+// A device of 32-bit arithmetic and memory alone: bool and bf16 work, other types are refused.
+TEST(SmallDevice, HasBoolAndBFloat16) {
+  for (bool device_address : {true, false}) {
+    DeviceOptions options;
+    options.device_address = device_address;
+    options.narrow = [](Target& target) {
+      target.int8 = target.int16 = target.int64 = target.float16 = target.float64 = false;
+      target.storage8 = target.storage16 = false;
+    };
+    ASSERT_OK_AND_ASSIGN(auto device, TestDevice::Open(options));
+    for (const OpGroup& group : Groups()) {
+      const std::string type = group.name.substr(0, group.name.find('_'));
+      const bool cast = absl::StrContains(group.name, "cast");
+      const bool works =
+          !cast && (type == "i1" || type == "bf16" || type == "f32" || type == "i32");
+      for (const char* kind : {"test_scalars", "test_vectors"}) {
+        SCOPED_TRACE(absl::StrCat(kind, " ", group.name));
+        auto kernel = VulkanKernel::Compile(kind, Body(group), *device);
+        if (!works) {
+          EXPECT_THAT(kernel, StatusIs(absl::StatusCode::kUnimplemented, "the device has no "));
+        } else if (absl::StrContains(group.name, "compare") || type == "i1" || type == "bf16") {
+          ASSERT_OK(kernel);
+          ExpectTheInterpretersResults(group, **kernel);
         }
       }
     }
@@ -241,7 +278,7 @@ TEST_P(Pointwise, MatchesTheInterpreter) {
 TEST(LargeBuffers, AreReadAndWrittenInPieces) {
   DeviceOptions options;
   options.device_address = false;
-  options.max_buffer_range = 1536;
+  options.narrow = [](Target& target) { target.max_buffer_range = 1536; };
   ASSERT_OK_AND_ASSIGN(auto device, TestDevice::Open(options));
   const OpGroup group = {"large", {"sub", "max"}, {"f32", "f32"}, {"f32", "f32"}};
   for (const char* kind : {"test_scalars", "test_vectors"}) {

@@ -36,7 +36,7 @@ inline Target TestTarget(bool device_address) {
   target.max_workgroup_size[0] = target.max_workgroup_size[1] = 1024;
   target.shared_bytes = 32768;
   target.int8 = target.int16 = target.int64 = target.float16 = target.float64 = true;
-  target.storage8 = target.storage16 = true;
+  target.storage8 = target.storage16 = target.special_values = true;
   target.subgroup_shuffle = true;
   return target;
 }
