@@ -19,7 +19,7 @@
 namespace trama::vulkan {
 namespace {
 // Raise when the ABI of kernels or the stored format changes.
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
 
 // Values one after another, lists after their length.
 class Writer {
@@ -38,6 +38,7 @@ class Writer {
     Add(use.index);
     Add(use.reads);
     Add(use.writes);
+    Add(use.offset);
   }
   void Add(const CompiledPhase& compiled) {
     Add(compiled.phase.symbol);
@@ -85,6 +86,7 @@ class Reader {
     Get(use.index);
     Get(use.reads);
     Get(use.writes);
+    Get(use.offset);
   }
   void Get(CompiledPhase& compiled) {
     Get(compiled.phase.symbol);

@@ -36,9 +36,15 @@ class HeadEmitter {
     return EmitBlocks([&](int64_t first, int64_t rows) -> absl::Status {
       TRAMA_RETURN_IF_ERROR(EmitRows("logit_grad", first, rows, outputs[0], &grad));
       for (const Access& to : outputs[1])
-        TRAMA_RETURN_IF_ERROR(Append("dx", head_.DxProduct(logits_, first, rows, to)));
+        TRAMA_RETURN_IF_ERROR(AtRow(first, {to}, [&](int64_t row) {
+          return Append("dx", head_.DxProduct(logits_, row, rows, to));
+        }));
       for (const Access& to : outputs[2])
-        TRAMA_RETURN_IF_ERROR(Append("dweight", head_.DweightProduct(logits_, first, rows, to)));
+        TRAMA_RETURN_IF_ERROR(AtRow(first, {head_.x}, [&](int64_t row) {
+          codegen::Product product = head_.DweightProduct(logits_, row, rows, to);
+          product.accumulate = first > 0;
+          return Append("dweight", std::move(product));
+        }));
       return absl::OkStatus();
     });
   }
@@ -58,7 +64,9 @@ class HeadEmitter {
   absl::StatusOr<Kernel> EmitBlocks(llvm::function_ref<absl::Status(int64_t, int64_t)> emit) {
     for (int64_t first = 0; first < head_.rows; first += logits_.block) {
       const int64_t rows = std::min(logits_.block, head_.rows - first);
-      TRAMA_RETURN_IF_ERROR(Append("logits", head_.LogitsProduct(logits_, first, rows)));
+      TRAMA_RETURN_IF_ERROR(AtRow(first, {head_.x}, [&](int64_t row) {
+        return Append("logits", head_.LogitsProduct(logits_, row, rows));
+      }));
       TRAMA_RETURN_IF_ERROR(emit(first, rows));
     }
     // What was that result is the dispatch's own memory.
@@ -72,6 +80,34 @@ class HeadEmitter {
     return std::move(kernel_);
   }
 
+  // Appends phases for the rows from `first` on: emits them for those from row 0 on and moves the
+  // buffers of `over_rows`, so that all blocks share their pipelines, or where that cannot be, for
+  // row `first`.
+  absl::Status AtRow(int64_t first, ArrayRef<Access> over_rows,
+                     llvm::function_ref<absl::Status(int64_t)> emit) {
+    llvm::SmallDenseMap<int64_t, uint64_t> offsets;  // by buffer
+    bool moves = true;
+    for (const Access& access : over_rows) {
+      const mlir::RankedTensorType type = TypeOf(body_, access);
+      const uint64_t element = (type.getElementTypeBitWidth() + 7) / 8;
+      const uint64_t bytes = first * access.strides[0] * element;
+      const auto [found, is_new] = offsets.try_emplace(access.buffer, bytes);
+      moves &= found->second == bytes && bytes % 256 == 0 &&
+               type.getNumElements() * element <= target_.max_buffer_range;
+    }
+    if (!moves) return emit(first);
+    const size_t begin = kernel_.phases.size();
+    TRAMA_RETURN_IF_ERROR(emit(0));
+    for (Phase& phase : llvm::drop_begin(llvm::MutableArrayRef(kernel_.phases), begin)) {
+      for (BufferUse& use : phase.buffers) {
+        if (use.kind != BufferUse::kOperand && use.kind != BufferUse::kResult) continue;
+        const bool is_result = use.kind == BufferUse::kResult;
+        use.offset = offsets.lookup(use.index + (is_result ? body_.getNumArguments() : 0));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Append(const std::string& name, codegen::Product product) {
     codegen::Normalize(product);
     return AppendProduct(module_, body_, product, target_, name, kernel_);
@@ -80,6 +116,14 @@ class HeadEmitter {
   // The losses of a block's rows; with `grad`, the logits become their gradients.
   absl::Status EmitRows(const std::string& name, int64_t first, int64_t rows,
                         ArrayRef<Access> losses, const Access* grad) {
+    SmallVector<Access> over_rows(losses);
+    over_rows.push_back(head_.targets);
+    if (grad) over_rows.push_back(*grad);
+    return AtRow(first, over_rows,
+                 [&](int64_t row) { return EmitRowsAt(name, row, rows, losses, grad); });
+  }
+  absl::Status EmitRowsAt(const std::string& name, int64_t first, int64_t rows,
+                          ArrayRef<Access> losses, const Access* grad) {
     const uint32_t invocations = target_.is_cpu ? 32 : std::min(256u, target_.max_invocations);
     PhaseBuilder b(module_, body_, target_, kernel_, name, {invocations, 1, 1});
     Value local = b.LocalIndex(), row = b.Add(b.WorkgroupIndex(), first);

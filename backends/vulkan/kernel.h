@@ -24,6 +24,9 @@ struct BufferUse {
   Kind kind = kOperand;
   uint32_t index = 0;
   bool reads = true, writes = false;  // what the function does: decides the barriers
+  // Where the function's argument begins, in bytes, a multiple of 256. Phases that differ by it
+  // alone share a pipeline. Not of buffers larger than max_buffer_range.
+  uint64_t offset = 0;
 };
 
 // One phase of a kernel: a gpu.func in the kernel's module, dispatched once over a grid of

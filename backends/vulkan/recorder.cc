@@ -71,8 +71,11 @@ absl::Status AppendSteps(const LoadedKernel& kernel, absl::Span<const BlockRange
           range = kernel.constants[index];
           break;
       }
-      argument.offset = range.offset;
-      argument.bytes = range.bytes;
+      if (use.offset > range.bytes)
+        return absl::InternalError(absl::StrCat("a kernel of dispatch ", dispatch,
+                                                " begins beyond the end of buffer ", index));
+      argument.offset = range.offset + use.offset;
+      argument.bytes = range.bytes - use.offset;
       step.arguments.push_back(argument);
     }
     const auto is_first = [&](const Argument& a) {
