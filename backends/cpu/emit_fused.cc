@@ -215,7 +215,7 @@ class PhaseEmitter {
       const size_t width = carried.size() / unroll;
       size_t at = 0;
       for (const Reducer* reducer : reducers) {
-        SmallVector<Value> total(ArrayRef(carried).slice(at, reducer->width()));
+        SmallVector<Value> total(ArrayRef<Value>(carried).slice(at, reducer->width()));
         for (int64_t u = 1; u < unroll; ++u)
           total =
               reducer->Join(b_, total, ArrayRef(carried).slice(u * width + at, reducer->width()));
