@@ -36,8 +36,8 @@ typedef struct TramaBackendApi {
   TramaStr (*status_message)(const TramaStatus*);
   void (*status_free)(TramaStatus*);
 
-  /* options: a list "key=value" separated by newlines: device, threads, precision, cache_dir. Unknown
-   * keys are ignored. */
+  /* options: a list "key=value" separated by newlines: device, threads, precision, cache_dir.
+   * Unknown keys are ignored. */
   TramaStatus* (*open)(TramaStr options, TramaDevice** out);
   void (*close)(TramaDevice*); /* its buffers and executables must be gone */
   /* JSON: alignment, max_block_bytes, memory_bytes, kernels ("*": compiles any body, or

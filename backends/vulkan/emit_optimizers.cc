@@ -4,16 +4,7 @@
 
 namespace trama::vulkan {
 namespace {
-absl::StatusOr<Kernel> EmitAdam(mlir::func::FuncOp body, mlir::ModuleOp module,
-                                const Target& target) {
-  return EmitFused(body, module, target);
-}
-absl::StatusOr<Kernel> EmitSgd(mlir::func::FuncOp body, mlir::ModuleOp module,
-                               const Target& target) {
-  return EmitFused(body, module, target);
-}
-
-TRAMA_VULKAN_KERNEL("adam", EmitAdam);
-TRAMA_VULKAN_KERNEL("sgd", EmitSgd);
+[[maybe_unused]] const bool registered =
+    RegisterEmitter("adam", EmitFused) && RegisterEmitter("sgd", EmitFused);
 }  // namespace
 }  // namespace trama::vulkan

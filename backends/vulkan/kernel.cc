@@ -1,29 +1,19 @@
 #include "backends/vulkan/kernel.h"
 
-#include <map>
+#include "backends/codegen/emitter_registry.h"
 
 namespace trama::vulkan {
 namespace {
-// Filled before main by the emitters' files.
-std::map<std::string, Emitter>& Emitters() {
-  static std::map<std::string, Emitter> emitters;
-  return emitters;
+codegen::EmitterRegistry<Emitter>& Registry() {
+  static codegen::EmitterRegistry<Emitter> registry;
+  return registry;
 }
 }  // namespace
 
 bool RegisterEmitter(const char* kind, Emitter emitter) {
-  return Emitters().emplace(kind, emitter).second;
+  return Registry().Register(kind, emitter);
 }
-
-Emitter FindEmitter(const std::string& kind) {
-  auto found = Emitters().find(kind);
-  return found == Emitters().end() ? nullptr : found->second;
-}
-
-std::vector<std::string> EmitterKinds() {
-  std::vector<std::string> kinds;
-  for (const auto& [kind, emitter] : Emitters()) kinds.push_back(kind);
-  return kinds;
-}
+Emitter FindEmitter(const std::string& kind) { return Registry().Find(kind); }
+std::vector<std::string> EmitterKinds() { return Registry().Kinds(); }
 
 }  // namespace trama::vulkan

@@ -1,6 +1,7 @@
 // What the tests of kernels share, whatever backend compiles them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -72,6 +73,41 @@ inline void ExpectNear(const std::vector<HostTensor>& got, const std::vector<Hos
       ASSERT_LE(std::abs(g - w), tolerance * (1 + std::abs(w)))
           << "result " << r << " element " << i << " got " << g << " want " << w << "\n"
           << text;
+    }
+  }
+}
+
+// The kind that the text of a kernel body names.
+inline std::string KindOf(const std::string& text) {
+  const std::string mark = "trama.kind = \"";
+  const size_t begin = text.find(mark) + mark.size();
+  return text.substr(begin, text.find('"', begin) - begin);
+}
+
+// One tensor an argument of `body`: floats in [-1, 1), integers in [0, limit) and bools of which
+// three in four are true.
+inline std::vector<HostTensor> AnchorInputs(mlir::func::FuncOp body, int64_t limit) {
+  std::mt19937 random(7);
+  std::vector<HostTensor> inputs = RandomInputs(body, 7, -1, 1);
+  for (HostTensor& input : inputs)
+    for (int64_t i = 0; i < input.num_elements() && !IsFloat(input.dtype); ++i)
+      input.set(i, input.dtype == DType::kBool ? random() % 4 != 0 : random() % limit);
+  return inputs;
+}
+
+// |got - want| <= tolerance * the largest finite magnitude wanted in the result, at least 1.
+inline void ExpectNearLargest(const std::vector<HostTensor>& got,
+                              const std::vector<HostTensor>& want, double tolerance) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t r = 0; r < want.size(); ++r) {
+    ASSERT_EQ(got[r].num_elements(), want[r].num_elements());
+    double largest = 1;
+    for (int64_t i = 0; i < want[r].num_elements(); ++i)
+      if (std::isfinite(want[r].at(i))) largest = std::max(largest, std::abs(want[r].at(i)));
+    for (int64_t i = 0; i < want[r].num_elements(); ++i) {
+      const double w = want[r].at(i), g = got[r].at(i);
+      ASSERT_TRUE(w == g || std::abs(w - g) <= tolerance * largest)
+          << "result " << r << " element " << i << ": " << g << ", not " << w;
     }
   }
 }
