@@ -92,14 +92,15 @@ class Downloader {
         page_(absl::StrCat(absl::StripSuffix(options.url, "/"), "/", repository)),
         folder_(absl::StrCat(absl::StripSuffix(options.out, "/"), ".part")) {}
 
-  absl::Status Run() {
+  absl::StatusOr<std::vector<std::string>> Run() {
     TRAMA_RETURN_IF_ERROR(MakeDirectories(folder_));
     for (const char* file : kFiles)
       if (!FileExists(JoinPath(folder_, file))) TRAMA_RETURN_IF_ERROR(Fetch(file));
     if (options_.overwrite) TRAMA_RETURN_IF_ERROR(RemoveAll(options_.out));
     if (rename(folder_.c_str(), options_.out.c_str()) != 0)
       return FileError("write", options_.out, errno);
-    return SyncDirectory(DirectoryOf(options_.out));
+    TRAMA_RETURN_IF_ERROR(SyncDirectory(DirectoryOf(options_.out)));
+    return std::move(unverified_);
   }
 
  private:
@@ -119,7 +120,10 @@ class Downloader {
       if (!absl::IsUnavailable(answer.status())) return answer.status();
       if (SizeOf(part) <= before) return ByHand(std::string(answer.status().message()));
     }
-    TRAMA_RETURN_IF_ERROR(Check(part, file, NamedDigest(response)));
+    if (const std::string digest = NamedDigest(response); !digest.empty())
+      TRAMA_RETURN_IF_ERROR(Check(part, file, digest));
+    else
+      unverified_.push_back(file);
     if (rename(part.c_str(), JoinPath(folder_, file).c_str()) != 0)
       return FileError("write", JoinPath(folder_, file), errno);
     return absl::OkStatus();
@@ -158,7 +162,6 @@ class Downloader {
 
   static absl::Status Check(const std::string& path, const std::string& file,
                             const std::string& wanted) {
-    if (wanted.empty()) return absl::OkStatus();
     TRAMA_ASSIGN_OR_RETURN(const std::string digest,
                            wanted.size() == 64 ? Sha256OfFile(path) : GitBlobOfFile(path));
     if (digest == wanted) return absl::OkStatus();
@@ -176,6 +179,7 @@ class Downloader {
   const DownloadOptions& options_;
   std::string page_, folder_;
   int64_t total_ = -1;
+  std::vector<std::string> unverified_;
 };
 
 }  // namespace
@@ -186,7 +190,7 @@ std::vector<std::string> PublishedModels() {
   return names;
 }
 
-absl::Status Download(const DownloadOptions& options) {
+absl::StatusOr<std::vector<std::string>> Download(const DownloadOptions& options) {
   const auto known = Repositories().find(options.model);
   if (known == Repositories().end()) {
     const std::vector<std::string> names = PublishedModels();

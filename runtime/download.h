@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace trama {
 
@@ -25,9 +25,10 @@ std::vector<std::string> PublishedModels();
 
 // Writes into OUT.part beside `out` and renames that when every file is whole and right. What broke
 // off goes on from there in the next call. A file is held against the digest that the server names,
-// SHA-256 or git's; DataLoss where it differs, and then the file is fetched anew next time.
+// SHA-256 or git's; DataLoss where it differs, and then the file is fetched anew next time. Returns
+// the files of this call for which the server names none.
 // Unavailable where the server cannot be reached: the message says what to fetch by hand and where
 // to put it. NotFound for another model's name, with the nearest.
-absl::Status Download(const DownloadOptions& options);
+absl::StatusOr<std::vector<std::string>> Download(const DownloadOptions& options);
 
 }  // namespace trama

@@ -38,6 +38,7 @@ TEST(DownloadCommand, GivesAModelThatGenerates) {
       place.Trama({"download", "distilgpt2", "--url=" + server.url(), "--out=copy"});
   ASSERT_EQ(fetched.status, 0) << fetched.err;
   EXPECT_EQ(fetched.out, "copy\n");
+  EXPECT_THAT(fetched.err, HasSubstr("names no digest of config.json"));
   const std::vector<std::string> generate = {"generate", "published", "--prompt=uma", "--ids",
                                              "--max_tokens=8"};
   std::vector<std::string> of_copy = generate;
@@ -49,6 +50,12 @@ TEST(DownloadCommand, GivesAModelThatGenerates) {
   const Outcome again = place.Trama({"download", "distilgpt2", "--out=copy"});
   EXPECT_EQ(again.status, 1);  // before anything is asked for
   EXPECT_THAT(again.err, HasSubstr("error: copy: exists already; --overwrite replaces it"));
+  place.Write("letters/to_anna.txt", "dear");
+  const Outcome letters = place.Trama(
+      {"download", "distilgpt2", "--url=" + server.url(), "--out=letters", "--overwrite"});
+  EXPECT_EQ(letters.status, 1);
+  EXPECT_THAT(letters.err, HasSubstr("error: letters: holds no model"));
+  EXPECT_EQ(place.Read("letters/to_anna.txt"), "dear");
   const Outcome unknown = place.Trama({"download", "gpt3", "--url=http://127.0.0.1:1"});
   EXPECT_EQ(unknown.status, 1);
   EXPECT_THAT(unknown.err, HasSubstr("error: no published model 'gpt3'; did you mean gpt2?"));

@@ -79,13 +79,14 @@ TEST(DownloadTest, FetchesEveryFile) {
     EXPECT_LE(done, total);
     last = total;
   };
-  ASSERT_OK(Download(options));
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> unverified, Download(options));
+  EXPECT_THAT(unverified, ElementsAre());
   EXPECT_EQ(last, 50000);
   for (const auto& [name, content] : repository.files)
     EXPECT_TRUE(ReadFile(dir / ("deep/gpt2/" + name)).value_or("") == content) << name;
   ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names, ListDirectory(dir / "deep"));
   EXPECT_THAT(names, ElementsAre("gpt2"));
-  EXPECT_EQ(Download(options).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Download(options).status().code(), absl::StatusCode::kAlreadyExists);
   options.overwrite = true;
   EXPECT_OK(Download(options));
 }
@@ -115,7 +116,7 @@ TEST(DownloadTest, GoesOnInTheNextCall) {
         return response;
       });
       options.url = server.url();
-      const absl::Status broken = Download(options);
+      const absl::Status broken = Download(options).status();
       EXPECT_EQ(broken.code(), absl::StatusCode::kUnavailable) << broken;
       EXPECT_FALSE(FileExists(options.out));
     }
@@ -137,12 +138,22 @@ TEST(DownloadTest, RefusesWhatIsDamaged) {
   const TempDir dir;
   const DownloadOptions options{.model = "gpt2", .out = dir / "gpt2", .url = server.url()};
   repository.digest = std::string(64, '0');
-  const absl::Status damaged = Download(options);
+  const absl::Status damaged = Download(options).status();
   EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(damaged.message(), HasSubstr("model.safetensors: damaged on the way"));
   EXPECT_FALSE(FileExists(options.out));
   repository.digest = right;
   EXPECT_OK(Download(options));
+}
+
+TEST(DownloadTest, NamesWhatHasNoDigest) {
+  Repository repository;
+  repository.digest = "of another kind";
+  const HttpServer server([&](const auto& request) { return repository.Answer(request); });
+  const TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> unverified,
+                       Download({.model = "gpt2", .out = dir / "gpt2", .url = server.url()}));
+  EXPECT_THAT(unverified, ElementsAre("model.safetensors"));
 }
 
 TEST(DownloadTest, SaysWhatToDoWithoutANetwork) {
@@ -153,18 +164,20 @@ TEST(DownloadTest, SaysWhatToDoWithoutANetwork) {
     repository.files.erase("merges.txt");
     const HttpServer server([&](const auto& request) { return repository.Answer(request); });
     url = server.url();
-    const absl::Status missing = Download({.model = "gpt2", .out = dir / "a", .url = url});
+    const absl::Status missing = Download({.model = "gpt2", .out = dir / "a", .url = url}).status();
     EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
     EXPECT_THAT(missing.message(), HasSubstr("merges.txt: the server answers with status 404"));
   }
-  const absl::Status nobody = Download({.model = "gpt2-xl", .out = dir / "xl", .url = url});
+  const absl::Status nobody =
+      Download({.model = "gpt2-xl", .out = dir / "xl", .url = url}).status();
   EXPECT_EQ(nobody.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(nobody.message(), HasSubstr("cannot reach " + url));
   EXPECT_THAT(
       nobody.message(),
       HasSubstr("fetch config.json, vocab.json, merges.txt, model.safetensors by hand from " + url +
                 "/openai-community/gpt2-xl/tree/main and put them into " + (dir / "xl")));
-  const absl::Status unknown = Download({.model = "gpt2-x1", .out = dir / "x", .url = url});
+  const absl::Status unknown =
+      Download({.model = "gpt2-x1", .out = dir / "x", .url = url}).status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(unknown.message(), HasSubstr("did you mean gpt2-xl?"));
 }

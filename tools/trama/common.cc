@@ -36,10 +36,13 @@ absl::StatusOr<Config> ConfigOf(const Flags& flags) {
 absl::Status CheckOut(const Flags& flags) {
   const std::string& out = flags.String("out");
   if (out.empty()) return UsageError("--out is missing: where to write");
-  const bool may_exist = flags.Bool("overwrite") || flags.Bool("resume");
-  if (FileExists(out) && !may_exist)
+  return CheckOut(out, flags.Bool("overwrite"), flags.Bool("resume"));
+}
+
+absl::Status CheckOut(const std::string& out, bool overwrite, bool resume) {
+  if (FileExists(out) && !overwrite && !resume)
     return absl::AlreadyExistsError(absl::StrCat(out, ": exists already; --overwrite replaces it"));
-  if (!flags.Bool("overwrite") || !IsDirectory(out)) return absl::OkStatus();
+  if (!overwrite || !IsDirectory(out)) return absl::OkStatus();
   // All that is in it goes. What somebody mistyped stays.
   TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(out));
   for (const char* ours : {"config.json", "adapter_config.json", "tokenizer_config.json"})

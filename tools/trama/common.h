@@ -20,5 +20,6 @@ absl::StatusOr<Config> ConfigOf(const Flags& flags);
 // Refuses an --out that exists, unless --overwrite (or --resume, where the command has it) is set;
 // and a directory to overwrite that holds something else than a model or a tokenizer.
 absl::Status CheckOut(const Flags& flags);
+absl::Status CheckOut(const std::string& out, bool overwrite, bool resume = false);
 
 }  // namespace trama::cli

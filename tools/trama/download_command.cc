@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "runtime/download.h"
 #include "runtime/metrics.h"
@@ -32,8 +33,12 @@ absl::StatusOr<int> Run(const Flags& flags) {
     }
     progress->Update((done + kMebibyte - 1) / kMebibyte, "");
   };
-  TRAMA_RETURN_IF_ERROR(Download(options));
+  TRAMA_RETURN_IF_ERROR(CheckOut(options.out, options.overwrite));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> unverified, Download(options));
   progress.reset();
+  if (!unverified.empty() && !flags.Bool("quiet"))
+    std::cerr << "the server names no digest of " << absl::StrJoin(unverified, ", ")
+              << ": what came could not be verified\n";
   std::cout << options.out << "\n";
   return 0;
 }
