@@ -9,9 +9,8 @@ namespace {
 
 template <typename Op>
 absl::StatusOr<LinearCrossEntropy> MakeHead(Op op) {
-  if (!mlir::getElementTypeOrSelf(op.getX()).isF32())
-    return absl::UnimplementedError("linear_cross_entropy: element types other than f32");
   LinearCrossEntropy head;
+  TRAMA_ASSIGN_OR_RETURN(head.element, MultipliedType(op, op.getX(), op.getWeight()));
   TRAMA_ASSIGN_OR_RETURN(head.x, ReadAccess(op.getX()));
   TRAMA_ASSIGN_OR_RETURN(head.weight, ReadAccess(op.getWeight()));
   TRAMA_ASSIGN_OR_RETURN(head.targets, ReadAccess(op.getTargets()));
@@ -43,6 +42,7 @@ LinearCrossEntropy::Logits LinearCrossEntropy::PlanLogits(int64_t buffer, int64_
 Product LinearCrossEntropy::LogitsProduct(const Logits& logits, int64_t first,
                                           int64_t count) const {
   Product p;
+  p.element = element;
   p.sizes = {count, classes};
   p.depth = depth;
   p.left = From(x, first, {x.strides[0], 0});
@@ -53,12 +53,13 @@ Product LinearCrossEntropy::LogitsProduct(const Logits& logits, int64_t first,
   return p;
 }
 
-Product LinearCrossEntropy::DxProduct(const Logits& logits, int64_t first, int64_t count,
+Product LinearCrossEntropy::DxProduct(const Logits& grad, int64_t first, int64_t count,
                                       const Access& to) const {
   Product p;
+  p.element = element;
   p.sizes = {count, depth};
   p.depth = classes;
-  p.left = {logits.buffer, 0, {logits.row_stride, 0}};
+  p.left = {grad.buffer, 0, {grad.row_stride, 0}};
   p.left_depth_stride = 1;
   p.right = From(weight, 0, {0, weight.strides[1]});
   p.right_depth_stride = weight.strides[0];
@@ -66,13 +67,14 @@ Product LinearCrossEntropy::DxProduct(const Logits& logits, int64_t first, int64
   return p;
 }
 
-Product LinearCrossEntropy::DweightProduct(const Logits& logits, int64_t first, int64_t count,
+Product LinearCrossEntropy::DweightProduct(const Logits& grad, int64_t first, int64_t count,
                                            const Access& to) const {
   Product p;
+  p.element = element;
   p.sizes = {classes, depth};
   p.depth = count;
-  p.left = {logits.buffer, 0, {1, 0}};
-  p.left_depth_stride = logits.row_stride;
+  p.left = {grad.buffer, 0, {1, 0}};
+  p.left_depth_stride = grad.row_stride;
   p.right = From(x, first, {0, x.strides[1]});
   p.right_depth_stride = x.strides[0];
   p.accumulate = first > 0;

@@ -8,6 +8,7 @@
 namespace trama::codegen {
 
 struct LinearCrossEntropy {
+  Type element;               // of x, weight and what multiplies them; Product::element
   Access x, weight, targets;  // over [rows, depth], [classes, depth] and [rows]
   int64_t rows = 0, depth = 0, classes = 0;
   int64_t ignore_index = -100;
@@ -21,15 +22,15 @@ struct LinearCrossEntropy {
   // gradient is paid once a block. Rows are padded to a multiple of `lanes`.
   Logits PlanLogits(int64_t buffer, int64_t lanes) const;
 
-  // For the `count` rows from `first` on: their logits; from the gradient of these, dx and the
-  // part of dweight, which is added to what `to` holds but for the first block's.
+  // For the `count` rows from `first` on: their logits, f32; from the gradient of these, `element`
+  // in a buffer of its own or in place, dx and the part of dweight, which is added to what `to`
+  // holds but for the first block's.
   Product LogitsProduct(const Logits& logits, int64_t first, int64_t count) const;
-  Product DxProduct(const Logits& logits, int64_t first, int64_t count, const Access& to) const;
-  Product DweightProduct(const Logits& logits, int64_t first, int64_t count,
-                         const Access& to) const;
+  Product DxProduct(const Logits& grad, int64_t first, int64_t count, const Access& to) const;
+  Product DweightProduct(const Logits& grad, int64_t first, int64_t count, const Access& to) const;
 };
 
-// Unimplemented where an element type is not f32.
+// Unimplemented where MultipliedType is.
 absl::StatusOr<LinearCrossEntropy> HeadOf(LinearCrossEntropyOp op);
 absl::StatusOr<LinearCrossEntropy> HeadOf(LinearCrossEntropyGradOp op);
 

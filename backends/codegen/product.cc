@@ -18,19 +18,31 @@ SmallVector<int64_t> OverResult(ArrayRef<int64_t> shape, ArrayRef<int64_t> strid
   return over;
 }
 
-absl::Status CheckFloat32(mlir::Operation* op) {
-  for (Value value : op->getOperands())
-    if (!mlir::getElementTypeOrSelf(value).isF32())
-      return absl::UnimplementedError(
-          absl::StrCat(op->getName().getStringRef().str(), ": element types other than f32"));
-  return absl::OkStatus();
+absl::Status OtherTypes(mlir::Operation* op) {
+  return absl::UnimplementedError(
+      absl::StrCat(op->getName().getStringRef().str(),
+                   ": element types other than f32, bf16 and f16, or a result that is not f32"));
 }
 
 }  // namespace
 
+absl::StatusOr<Type> MultipliedType(mlir::Operation* op, Value left, Value right) {
+  const Type element = mlir::getElementTypeOrSelf(left);
+  if (element != mlir::getElementTypeOrSelf(right)) return OtherTypes(op);
+  if (!element.isF32() && !element.isBF16() && !element.isF16()) return OtherTypes(op);
+  for (Value result : op->getResults())
+    if (!mlir::getElementTypeOrSelf(result).isF32()) return OtherTypes(op);
+  return element;
+}
+
+absl::Status RequireFloat32(Type element) {
+  if (element.isF32()) return absl::OkStatus();
+  return absl::UnimplementedError("products of operands other than f32");
+}
+
 absl::StatusOr<Product> ProductOf(MatmulOp op, mlir::func::FuncOp body) {
-  TRAMA_RETURN_IF_ERROR(CheckFloat32(op));
   Product p;
+  TRAMA_ASSIGN_OR_RETURN(p.element, MultipliedType(op, op.getLhs(), op.getRhs()));
   TRAMA_ASSIGN_OR_RETURN(p.left, ReadAccess(op.getLhs()));
   TRAMA_ASSIGN_OR_RETURN(p.right, ReadAccess(op.getRhs()));
   TRAMA_ASSIGN_OR_RETURN(p.epilogue, Epilogue::Create(body, op.getY()));
@@ -52,8 +64,8 @@ absl::StatusOr<Product> ProductOf(MatmulOp op, mlir::func::FuncOp body) {
 }
 
 absl::StatusOr<Product> ProductOf(LinearOp op, mlir::func::FuncOp body) {
-  TRAMA_RETURN_IF_ERROR(CheckFloat32(op));
   Product p;
+  TRAMA_ASSIGN_OR_RETURN(p.element, MultipliedType(op, op.getX(), op.getWeight()));
   TRAMA_ASSIGN_OR_RETURN(p.left, ReadAccess(op.getX()));
   TRAMA_ASSIGN_OR_RETURN(p.right, ReadAccess(op.getWeight()));
   TRAMA_ASSIGN_OR_RETURN(p.epilogue, Epilogue::Create(body, op.getY()));
@@ -66,6 +78,7 @@ absl::StatusOr<Product> ProductOf(LinearOp op, mlir::func::FuncOp body) {
   p.right.strides.assign(p.sizes.size(), 0);
   p.right.strides.back() = column_stride;
   if (op.getBias()) {
+    if (!mlir::getElementTypeOrSelf(op.getBias()).isF32()) return OtherTypes(op);
     TRAMA_ASSIGN_OR_RETURN(p.bias, ReadAccess(op.getBias()));
     const int64_t stride = p.bias->strides.back();
     p.bias->strides.assign(p.sizes.size(), 0);

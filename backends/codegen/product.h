@@ -9,6 +9,8 @@ namespace trama::codegen {
 
 // Dimensions batch.., rows, columns and the inner depth.
 struct Product {
+  // Of what is multiplied: f32, bf16 or f16. Sums, bias and result are f32.
+  Type element;
   SmallVector<int64_t> sizes;  // batch.., rows, columns
   int64_t depth = 0;
   Access left, right;  // over `sizes`: 0 along columns and rows respectively
@@ -29,10 +31,16 @@ struct Product {
 // contiguous along the rows.
 void Normalize(Product& product);
 
-// The op over its result's index space. Unimplemented where an element type is not f32, or what
-// kernel_body.h names.
+// The op over its result's index space. Unimplemented where the element types are other ones, or
+// what kernel_body.h names.
 absl::StatusOr<Product> ProductOf(MatmulOp op, mlir::func::FuncOp body);
 absl::StatusOr<Product> ProductOf(LinearOp op, mlir::func::FuncOp body);
+
+// The element type of two operands that are multiplied: one of Product's for both. Unimplemented
+// where they have another.
+absl::StatusOr<Type> MultipliedType(mlir::Operation* op, Value left, Value right);
+// Unimplemented where `element` is not f32, for those who multiply nothing else.
+absl::Status RequireFloat32(Type element);
 
 // `activation` of f32 x, a scalar or a vector.
 Value Activate(Builder& b, Activation activation, Value x);
