@@ -1,11 +1,8 @@
 // Kernels without an anchor: elementwise groups, rows and columns, of any pointwise ops, views,
 // indexing and reductions. fused_plan.h says how they are cut.
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
-#include "backends/codegen/element_evaluator.h"
+#include "backends/codegen/fused_steps.h"
 #include "backends/codegen/pointwise.h"
-#include "backends/codegen/reducer.h"
 #include "backends/cpu/element_memory.h"
 #include "backends/cpu/fused_emitter.h"
 #include "base/status_macros.h"
@@ -14,14 +11,11 @@ namespace trama::cpu {
 namespace {
 using codegen::Axis;
 using codegen::Builder;
-using codegen::Coordinate;
 using codegen::ElementMemory;
-using codegen::FusedPhase;
 using codegen::FusedPlan;
 using codegen::FusedStore;
 using codegen::PhaseKind;
 using codegen::Reducer;
-using codegen::ShapeOf;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 using mlir::Operation;
@@ -31,19 +25,12 @@ using mlir::ValueRange;
 // Elements of a task of a long elementwise loop; longer loops than twice this are cut.
 constexpr int64_t kChunk = 4096;
 
-class PhaseEmitter {
+class PhaseEmitter : codegen::FusedSteps {
  public:
   PhaseEmitter(Builder& b, const FusedPlan& plan, int index, mlir::func::FuncOp body,
                codegen::PhaseArguments& arguments)
-      : b_(b),
-        plan_(plan),
-        phase_(plan.phases[index]),
-        arguments_(arguments),
-        eval_(plan, phase_, index) {
+      : FusedSteps(b, plan, index, /*vector_accumulators=*/true), b_(b), arguments_(arguments) {
     FindMemory(body);
-    eval_.b = &b;
-    eval_.variables.resize(phase_.merged.size());
-    eval_.memory = [this](Value tensor) { return memory_[tensor].get(); };
     for (auto [g, loop] : llvm::enumerate(phase_.merged)) {
       const bool last = g + 1 == phase_.merged.size();
       const bool inner =
@@ -60,7 +47,6 @@ class PhaseEmitter {
                                               arguments.scratch.Take(b, {phase_.sizes.reduced}))))
                                           .get();
     }
-    for (Operation* op : phase_.reductions) reducers_.emplace_back(op);
   }
 
   absl::Status Emit(Phase& phase) {
@@ -98,10 +84,6 @@ class PhaseEmitter {
  private:
   int64_t VectorExtent() const {
     return eval_.vector_loop < 0 ? 1 : phase_.merged[eval_.vector_loop].extent;
-  }
-
-  void Fail(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
   }
 
   // The memory of everything that is read or written, at the function's start.
@@ -181,11 +163,8 @@ class PhaseEmitter {
         if (llvm::is_contained(pass, reducer.op())) reducers.push_back(&reducer);
       EmitPass(reducers, nullptr, 1);
     }
-    for (Operation* op : phase_.reductions) {
-      auto home = memory_.find(op->getResult(0));
-      if (home != memory_.end())
-        eval_.Write(eval_.registers[op->getResult(0)], *home->second, phase_.ResultIndex());
-    }
+    for (const Reducer& reducer : reducers_)
+      WriteHome(reducer, eval_.registers[reducer.op()->getResult(0)]);
     if (!phase_.stores.empty()) EmitPass({}, nullptr, 1);
     for (const FusedStore& store : phase_.row_stores)
       if (Value value = EvaluateAt(store.value, phase_.RowIndex())) {
@@ -206,8 +185,7 @@ class PhaseEmitter {
       int64_t unroll = reducers.empty() || phase_.element_cost > 40 ? 1 : 4;
       while (unroll > 1 && unroll > vectors) unroll /= 2;
       SmallVector<Value> carried;
-      for (int64_t u = 0; u < unroll; ++u)
-        for (const Reducer* reducer : reducers) llvm::append_range(carried, reducer->Identity(b_));
+      for (int64_t u = 0; u < unroll; ++u) llvm::append_range(carried, Identities(reducers));
       carried = EmitLoops(0, carried, [&](ValueRange values) {
         return EmitVectorLoop(reducers, unroll, piece, pieces, values);
       });
@@ -313,49 +291,6 @@ class PhaseEmitter {
     return next;
   }
 
-  SmallVector<Value> Accumulate(ArrayRef<const Reducer*> reducers, ValueRange carried) {
-    SmallVector<Value> next;
-    size_t at = 0;
-    for (const Reducer* reducer : reducers) {
-      ValueRange old = carried.slice(at, reducer->width());
-      at += reducer->width();
-      Value elements = EvaluateAt(reducer->op()->getOperand(0), phase_.FlatIndex());
-      if (!elements) {
-        llvm::append_range(next, old);
-        continue;
-      }
-      Value indices;
-      if (reducer->wants_index()) {
-        indices = b_.FromIndex(eval_.IndexValue(phase_.ReducedIndex(), true), b_.Int(32));
-        indices = b_.Broadcast(indices);
-      }
-      llvm::append_range(next, reducer->Step(b_, old, elements, indices, eval_.mask));
-    }
-    return next;
-  }
-
-  // All are computed before any is written: a result may lie where an operand does.
-  void EmitStores() {
-    SmallVector<Value> values;
-    for (const FusedStore& store : phase_.stores)
-      values.push_back(EvaluateAt(store.value, phase_.FlatIndex()));
-    for (auto [store, value] : llvm::zip_equal(phase_.stores, values))
-      if (value)
-        eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
-  }
-
-  Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
-    auto index = eval_.TargetIndex(store, flat);
-    if (!index.ok()) return Fail(index.status()), flat;
-    return *index;
-  }
-
-  Value EvaluateAt(Value tensor, const Coordinate& flat) {
-    auto value = eval_.EvaluateAt(tensor, flat);
-    if (!value.ok()) return Fail(value.status()), Value();
-    return *value;
-  }
-
   // ---- columns
 
   // Columns of a task: as many registers of sums as leave some for the rest.
@@ -379,12 +314,10 @@ class PhaseEmitter {
 
   void EmitBlock(Value base, int64_t columns) {
     const int64_t lanes = b_.lanes, vectors = (columns + lanes - 1) / lanes;
-    SmallVector<const Reducer*> reducers;
-    for (const Reducer& reducer : reducers_) reducers.push_back(&reducer);
     SmallVector<Value> init, at;
     for (int64_t v = 0; v < vectors; ++v) {
       at.push_back(b_.Add(base, v * lanes));
-      for (const Reducer* reducer : reducers) llvm::append_range(init, reducer->Identity(b_));
+      llvm::append_range(init, Identities(all_reducers_));
     }
     const size_t width = init.size() / vectors;
     Value tail = columns % lanes ? b_.Mask(b_.Index(columns % lanes)) : Value();
@@ -400,7 +333,7 @@ class PhaseEmitter {
       eval_.Forget(codegen::kBody);
       for (int64_t v = 0; v < vectors; ++v) {
         select(v);
-        llvm::append_range(next, Accumulate(reducers, carried.slice(v * width, width)));
+        llvm::append_range(next, Accumulate(all_reducers_, carried.slice(v * width, width)));
         EmitStores();
       }
       return next;
@@ -410,11 +343,9 @@ class PhaseEmitter {
     for (int64_t v = 0; v < vectors; ++v) {
       select(v);
       size_t offset = v * width;
-      for (const Reducer* reducer : reducers) {
-        Value result = reducer->Result(b_, ArrayRef(sums).slice(offset, reducer->width()));
+      for (const Reducer* reducer : all_reducers_) {
+        WriteHome(*reducer, reducer->Result(b_, ArrayRef(sums).slice(offset, reducer->width())));
         offset += reducer->width();
-        auto home = memory_.find(reducer->op()->getResult(0));
-        if (home != memory_.end()) eval_.Write(result, *home->second, phase_.ResultIndex());
       }
     }
     eval_.mask = nullptr;
@@ -422,16 +353,10 @@ class PhaseEmitter {
   }
 
   Builder& b_;
-  const FusedPlan& plan_;
-  const FusedPhase& phase_;
   codegen::PhaseArguments& arguments_;
-  codegen::ElementEvaluator eval_;
-  llvm::DenseMap<Value, std::unique_ptr<ElementMemory>> memory_;
-  std::vector<std::unique_ptr<ElementMemory>> results_, stashes_;
+  std::vector<std::unique_ptr<ElementMemory>> stashes_;
   SmallVector<int> outer_, inner_;  // of merged: one iteration a task, and the rest
-  std::vector<Reducer> reducers_;
   int globals_ = 0;
-  absl::Status status_;
 };
 }  // namespace
 

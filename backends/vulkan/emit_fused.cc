@@ -1,13 +1,9 @@
 // Kernels without an anchor: elementwise groups, rows and columns, of any pointwise ops, views,
 // indexing and reductions. backends/codegen/fused_plan.h says how they are cut into phases,
 // fused_grid.h how a phase is spread over invocations.
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/bound_leaves.h"
-#include "backends/codegen/element_evaluator.h"
-#include "backends/codegen/pointwise.h"
-#include "backends/codegen/reducer.h"
+#include "backends/codegen/fused_steps.h"
 #include "backends/vulkan/element_memory.h"
 #include "backends/vulkan/fused_emitter.h"
 #include "backends/vulkan/fused_grid.h"
@@ -19,12 +15,10 @@ namespace {
 namespace arith = mlir::arith;
 using codegen::Coordinate;
 using codegen::ElementMemory;
-using codegen::FusedPhase;
 using codegen::FusedPlan;
 using codegen::FusedStore;
 using codegen::PhaseKind;
 using codegen::Reducer;
-using codegen::ShapeOf;
 using mlir::Operation;
 
 mlir::RankedTensorType TypeOf(Value tensor) {
@@ -39,18 +33,13 @@ Value Remainder(codegen::Builder& b, Value index, int64_t by) {
   return by == 1 ? b.Index(0) : Value(arith::RemUIOp::create(b, index, b.Index(by)));
 }
 
-class PhaseEmitter {
+class PhaseEmitter : codegen::FusedSteps {
  public:
   PhaseEmitter(PhaseBuilder& b, const FusedPlan& plan, int index, const FusedGrid& grid,
                mlir::func::FuncOp body)
-      : b_(b), plan_(plan), phase_(plan.phases[index]), grid_(grid), eval_(plan, phase_, index) {
+      : FusedSteps(b, plan, index, /*vector_accumulators=*/grid.lanes > 1), b_(b), grid_(grid) {
     FindMemory(body);
-    eval_.b = &b;
-    eval_.variables.resize(phase_.merged.size());
     eval_.vector_loop = grid.lanes > 1 ? grid.vector_loop : -1;
-    eval_.memory = [this](Value tensor) { return memory_[tensor].get(); };
-    for (Operation* op : phase_.reductions) reducers_.emplace_back(op);
-    for (const Reducer& reducer : reducers_) all_reducers_.push_back(&reducer);
   }
 
   absl::Status Emit() {
@@ -66,10 +55,6 @@ class PhaseEmitter {
   }
 
  private:
-  void Fail(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
-  }
-
   // ---- memory
 
   std::unique_ptr<ElementMemory> MemoryOf(mlir::RankedTensorType type,
@@ -272,75 +257,13 @@ class PhaseEmitter {
     });
     size_t at = 0;
     for (const Reducer& reducer : reducers_) {
-      Value result = reducer.Result(b_, ArrayRef(sums).slice(at, reducer.width()));
+      WriteHome(reducer, reducer.Result(b_, ArrayRef(sums).slice(at, reducer.width())));
       at += reducer.width();
-      auto home = memory_.find(reducer.op()->getResult(0));
-      if (home != memory_.end()) eval_.Write(result, *home->second, phase_.ResultIndex());
     }
-  }
-
-  // ---- a step
-
-  SmallVector<Value> Identities(ArrayRef<const Reducer*> reducers) {
-    SmallVector<Value> init;
-    for (const Reducer* reducer : reducers)
-      llvm::append_range(init, reducer->Identity(b_, /*vector=*/grid_.lanes > 1));
-    return init;
-  }
-
-  SmallVector<Value> Accumulate(ArrayRef<const Reducer*> reducers, ValueRange carried) {
-    SmallVector<Value> next;
-    size_t at = 0;
-    for (const Reducer* reducer : reducers) {
-      ValueRange old = carried.slice(at, reducer->width());
-      at += reducer->width();
-      Value elements = EvaluateAt(reducer->op()->getOperand(0), phase_.FlatIndex());
-      if (!elements) {
-        llvm::append_range(next, old);
-        continue;
-      }
-      Value indices;
-      if (reducer->wants_index()) {
-        indices = b_.FromIndex(eval_.IndexValue(phase_.ReducedIndex(), true), b_.Int(32));
-        if (grid_.lanes > 1) indices = b_.Broadcast(indices);
-      }
-      llvm::append_range(next, reducer->Step(b_, old, elements, indices, /*mask=*/nullptr));
-    }
-    return next;
-  }
-
-  // All are computed before any is written: a result may lie where an operand does.
-  void EmitStores() {
-    SmallVector<Value> values;
-    for (const FusedStore& store : phase_.stores)
-      values.push_back(EvaluateAt(store.value, phase_.FlatIndex()));
-    for (auto [store, value] : llvm::zip_equal(phase_.stores, values))
-      if (value)
-        eval_.Write(value, *results_[store.result], TargetIndex(store, phase_.FlatIndex()));
-  }
-
-  Coordinate TargetIndex(const FusedStore& store, const Coordinate& flat) {
-    auto index = eval_.TargetIndex(store, flat);
-    if (!index.ok()) return Fail(index.status()), flat;
-    return *index;
-  }
-
-  Value EvaluateAt(Value tensor, const Coordinate& flat) {
-    auto value = eval_.EvaluateAt(tensor, flat);
-    if (!value.ok()) return Fail(value.status()), Value();
-    return *value;
   }
 
   PhaseBuilder& b_;
-  const FusedPlan& plan_;
-  const FusedPhase& phase_;
   const FusedGrid& grid_;
-  codegen::ElementEvaluator eval_;
-  llvm::DenseMap<Value, std::unique_ptr<ElementMemory>> memory_;
-  std::vector<std::unique_ptr<ElementMemory>> results_;
-  std::vector<Reducer> reducers_;
-  SmallVector<const Reducer*> all_reducers_;
-  absl::Status status_;
 };
 }  // namespace
 
