@@ -15,7 +15,7 @@ bool SameFloats(Call& call, std::initializer_list<mlir::Value> values) {
   return true;
 }
 
-// lhs rhs, or lhs rhs^T, of two or more dimensions.
+// lhs rhs, or lhs rhs^T, of two or more dimensions and in their type, as torch's.
 Tensor Product(Call& call, mlir::Value lhs, mlir::Value rhs, bool transpose_rhs) {
   if (!SameFloats(call, {lhs, rhs})) return {};
   const Shape a = DimsOf(lhs), b = DimsOf(rhs);
@@ -34,7 +34,8 @@ Tensor Product(Call& call, mlir::Value lhs, mlir::Value rhs, bool transpose_rhs)
   const uint64_t row = uint64_t{1} << (rank - 2), column = row << 1, outer = row - 1;
   uint64_t axes = ((aligned(lhs, a) | aligned(rhs, b)) & outer) | (aligned(lhs, a) & row);
   axes |= transpose_rhs ? (aligned(rhs, b) & row) << 1 : aligned(rhs, b) & column;
-  return call.Make<MatmulOp>(axes, lhs, rhs, /*transpose_lhs=*/false, transpose_rhs);
+  mlir::Value y = call.Build<MatmulOp>(axes, lhs, rhs, /*transpose_lhs=*/false, transpose_rhs);
+  return call.Wrap(call.Cast(y, TypeOf(lhs).getElementType()));
 }
 }  // namespace
 

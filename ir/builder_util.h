@@ -71,6 +71,7 @@ class Emitter {
   mlir::Value Unsqueeze(mlir::Value x, int64_t dim) const;
   // [.., C] as [N, C], N the product of what comes before; a vector as [1, C].
   mlir::Value FlattenRows(mlir::Value x) const;
+  // l r of one element type, in the type that products of it are summed in.
   mlir::Value Matmul(mlir::Value l, mlir::Value r, bool transpose_l = false,
                      bool transpose_r = false) const;
 

@@ -17,6 +17,11 @@ inline mlir::RankedTensorType TypeOf(mlir::Value v) {
 }
 inline llvm::ArrayRef<int64_t> ShapeOf(mlir::Value v) { return TypeOf(v).getShape(); }
 inline mlir::Type ElementOf(mlir::Value v) { return TypeOf(v).getElementType(); }
+// What a product of elements of this type is summed in: f32 for bf16 and f16, else the type itself.
+inline mlir::Type AccumulatorOf(mlir::Type element) {
+  return element.isBF16() || element.isF16() ? mlir::Float32Type::get(element.getContext())
+                                             : element;
+}
 inline bool IsFloat(mlir::Value v) { return mlir::isa<mlir::FloatType>(ElementOf(v)); }
 
 // "2x3", "scalar" for no dimensions: how messages show a shape.

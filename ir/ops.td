@@ -324,7 +324,9 @@ def Trama_MatmulOp : Trama_InferOp<"matmul", [Vjp]> {
   let description = [{
     y = op(lhs) op(rhs), op(a) = a or its transpose in the last two dimensions.
     lhs: [.., M, K], rhs: [.., K, N] -> [.., M, N]; leading dimensions broadcast.
-    (C1) rank >= 2. (C2) The inner sizes agree.
+    Operands of bf16 or f16 are multiplied as they are, summed in f32 and give f32: a narrow result
+    is cast. So do the other products: linear, linear_cross_entropy and its gradient.
+    (C1) rank >= 2. (C2) The inner sizes agree. (C3) One element type.
   }];
   let arguments = (ins Trama_Float:$lhs, Trama_Float:$rhs, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs);
   let results = (outs Trama_Float:$y);
@@ -468,8 +470,8 @@ def Trama_ActivationAttr : EnumAttr<Trama_Dialect, Trama_Activation, "activation
 def Trama_LinearOp : Trama_InferOp<"linear", [Vjp, Decompose]> {
   let summary = "activation(x W + bias)";
   let description = [{
-    x: [.., K]; weight: [K, N], or [N, K] with transpose_weight (torch's nn.Linear); bias: [N] or
-    absent; y: [.., N].
+    x: [.., K]; weight: [K, N], or [N, K] with transpose_weight (torch's nn.Linear), of one element
+    type; bias: [N] or absent; y: [.., N]; bias and y are f32 where x is bf16 or f16.
     The decomposition takes off the activation first, then the bias. The derivative of an activation
     needs what it was applied to, which this op does not give: a linear with an activation has no
     vjp and autodiff decomposes it before it differentiates.
@@ -524,7 +526,8 @@ def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [Decompose, AttrSize
 def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", [Vjp, Decompose]> {
   let summary = "cross_entropy(x W^T, targets) without the logits of the whole batch in memory";
   let description = [{
-    x: [N, C]; weight: [V, C]; targets: [N]; y: [N]. For large vocabularies.
+    x: [N, C]; weight: [V, C]; targets: [N]; y: [N], f32 where x is bf16 or f16. For large
+    vocabularies.
   }];
   let arguments = (ins Trama_Float:$x, Trama_Float:$weight, Trama_Int:$targets,
                        DefaultValuedAttr<I64Attr, "-100">:$ignore_index);
@@ -538,6 +541,8 @@ def Trama_LinearCrossEntropyGradOp : Trama_InferOp<"linear_cross_entropy_grad", 
     y as the forward's; dx = sum over v of g[n, v] weight[v]; dweight[v] = sum over n of g[n, v] x[n],
     g = grad[n] (softmax(x W^T)[n, v] - [v = targets[n]]), 0 where ignored. Row blocks of 256 rows:
     logits, then their gradient in place, then both products; nothing is computed twice.
+    Where x and weight are bf16 or f16, grad and the results are f32, and g may be rounded to the
+    operands' type before it is multiplied.
   }];
   let arguments = (ins Trama_Float:$grad, Trama_Float:$x, Trama_Float:$weight, Trama_Int:$targets,
                        DefaultValuedAttr<I64Attr, "-100">:$ignore_index);

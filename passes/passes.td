@@ -99,6 +99,14 @@ def Decompose : Trama_Pass<"decompose"> {
   let summary = "composites become simpler ops: all, or those not in `keep`";
   let options = [ListOption<"keep", "keep", "std::string", "op names that stay">];
 }
+def WidenProducts : Trama_Pass<"widen-products"> {
+  let summary = "products of bf16 and f16 operands become those of f32 ones, but for types in `keep`";
+  let description = [{
+    For devices without kernels of such operands. Every bf16 and f16 number is one of f32 and the
+    sums are f32 in both, so the results are the same.
+  }];
+  let options = [ListOption<"keep", "keep", "std::string", "element types that stay: bf16, f16">];
+}
 def OutlineKernels : Trama_Pass<"outline-kernels"> {
   let summary = "groups ops into fused kernels, each one func.func and one trama.dispatch";
   let options = [Option<"compiles_bodies", "compiles-bodies", "bool", "true",

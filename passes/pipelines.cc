@@ -83,6 +83,9 @@ void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device) {
   DecomposeOptions decompose;
   for (const std::string& anchor : device.anchors) decompose.keep.push_back(anchor);
   pm.addPass(createDecompose(decompose));
+  WidenProductsOptions widen;
+  for (const std::string& element : device.narrow_products) widen.keep.push_back(element);
+  pm.addPass(createWidenProducts(widen));
   pm.addPass(createSimplify());
   OutlineKernelsOptions outline;
   outline.compiles_bodies = device.compiles_bodies;

@@ -13,7 +13,7 @@ namespace trama {
 void BuildModelPipeline(mlir::OpPassManager& pm);
 // autodiff, train step, derive decode.
 void BuildProgramPipeline(mlir::OpPassManager& pm);
-// decompose what the device has not, simplify, outline: level "kernels".
+// decompose and widen what the device has not, simplify, outline: level "kernels".
 void BuildKernelPipeline(mlir::OpPassManager& pm, const DeviceTarget& device);
 
 // Buffers, offsets and dispatches of a module at level "kernels". ResourceExhausted says how many

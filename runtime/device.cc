@@ -59,6 +59,10 @@ absl::Status ParseInfo(std::string_view text, DeviceInfo& info) {
     else
       target.anchors.push_back(kernel);
   }
+  target.narrow_products.clear();
+  for (const std::string& feature : info.features)
+    if (feature == "bf16_products" || feature == "f16_products")
+      target.narrow_products.push_back(feature.substr(0, feature.find('_')));
   const std::pair<const char*, uint64_t*> sizes[] = {
       {"alignment", &target.alignment},
       {"max_block_bytes", &target.max_block_bytes},

@@ -309,7 +309,17 @@ void Multiply(RandomBuilder& r) {
   const int64_t k = shape[shape.size() - (tl ? 2 : 1)], n = r.Size();
   SmallVector<int64_t> other = {tr ? n : k, tr ? k : n};
   if (shape.size() == 3 && r.Pick(2) == 0) other.insert(other.begin(), r.Pick(2) ? shape[0] : 1);
-  r.Keep(r.e.Matmul(x, r.Input(other, r.float_type), tl, tr), r.Bound(x) * 2 * k);
+  Value y = r.Input(other, r.float_type);
+  const double bound = r.Bound(x) * 2 * k;
+  // Operands that are given, as what is computed may round either way to a narrow type.
+  auto view = x.getDefiningOp<ReshapeOp>();
+  if (r.float_type.isF32() && mlir::isa<mlir::BlockArgument>(view ? view.getX() : x) &&
+      r.Pick(2) == 0) {
+    const mlir::Type narrow = r.Pick(2) == 0 ? mlir::Type(r.e.builder().getBF16Type())
+                                             : mlir::Type(r.e.builder().getF16Type());
+    x = r.e.Cast(x, narrow), y = r.e.Cast(y, narrow);
+  }
+  r.Keep(r.e.Matmul(x, y, tl, tr), bound);
 }
 
 void OneStep(RandomBuilder& r) {

@@ -41,9 +41,11 @@ typedef struct TramaBackendApi {
   TramaStatus* (*open)(TramaStr options, TramaDevice** out);
   void (*close)(TramaDevice*); /* its buffers and executables must be gone */
   /* JSON: alignment, max_block_bytes, memory_bytes, kernels ("*": compiles any body, or
-   * "add,matmul,softmax": kinds and ops it has), device, features; devices (their number, where the
-   * option `device` chooses one), driver, type, api, limits (an object), for people. Lives as long
-   * as the device. */
+   * "add,matmul,softmax": kinds and ops it has), device, features ("bf16_products",
+   * "f16_products": its products take operands of that type, sum in f32 and give f32; without,
+   * operands are widened in kernels before them); devices (their number, where the option `device`
+   * chooses one), driver, type, api, limits (an object), for people. Lives as long as the device.
+   */
   TramaStr (*info)(TramaDevice*);
 
   TramaStatus* (*alloc)(TramaDevice*, size_t bytes, TramaBuffer** out); /* zero-filled */

@@ -14,10 +14,13 @@ struct Case {
   // "MxNxf32 positive": the type, then what its elements are drawn from. Floats: N(0, 1), or
   // `positive` (0.5, 2), `wide` (the extremes too), `ties` (-2, -1, 0, 1 or 2), `unit` (0, 1).
   // Integers: -9 to 9, or `<N`, or `<N outside` with -100, -1 and N now and then. Bools: either, or
-  // `false` or `true` alone.
+  // `false` or `true` alone. f32 stands for every float type; `acc` for the one that products of it
+  // are summed in: f32 where it is narrower.
   std::vector<std::string> operands;
   // Results that are not compared: what the op leaves open.
   std::vector<int> unspecified = {};
+  // Results of the type `acc` for which more is rounded to the operands' type on the way.
+  std::vector<int> rounded = {};
 
   // "matmul", or `fused` where the text has several ops.
   std::string op() const;

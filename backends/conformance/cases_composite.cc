@@ -48,9 +48,13 @@ const std::vector<Case>& CompositeCases() {
        {"Nxf32", "NxVxf32", "Nxi32 <V", "Nxf32 positive"}},
       {"trama.linear_cross_entropy %0, %1, %2 : $0, $1, $2", {"NxCxf32", "VxCxf32", "Nxi32 <V"}},
       {"trama.linear_cross_entropy_grad %0, %1, %2, %3 : $0, $1, $2, $3",
-       {"Nxf32", "NxCxf32", "VxCxf32", "Nxi32 <V"}},
+       {"Nxacc", "NxCxf32", "VxCxf32", "Nxi32 <V"},
+       {},
+       {1, 2}},
       {"trama.linear_cross_entropy_grad %0, %1, %2, %3 {ignore_index = 0 : i64} : $0, $1, $2, $3",
-       {"Nxf32", "NxCxf32", "VxCxf32", "Nxi32 <V"}},
+       {"Nxacc", "NxCxf32", "VxCxf32", "Nxi32 <V"},
+       {},
+       {1, 2}},
       {"trama.weighted_mean %0, %1 : $0, $1", {"Nxf32", "Nxf32 positive"}},
       {"trama.square_sum %0, %1, %2 : $0, $1, $2", {"MxNxf32", "f32", "Kxf32"}},
       // ---- optimizers
@@ -94,9 +98,14 @@ const std::vector<Case>& FusedCases() {
       // A matmul with views before it and a pointwise epilogue.
       {"%t = trama.transpose %1 permutation = [1, 0] : $1\n"
        "%m = trama.matmul %0, %t : $0, tensor<KxNxf32>\n"
-       "%b = trama.add %m, %2 : tensor<MxNxf32>, $2\n"
-       "trama.gelu %b tanh : tensor<MxNxf32>",
-       {"MxKxf32", "NxKxf32", "Nxf32"}},
+       "%b = trama.add %m, %2 : tensor<MxNxacc>, $2\n"
+       "trama.gelu %b tanh : tensor<MxNxacc>",
+       {"MxKxf32", "NxKxf32", "Nxacc"}},
+      // Its result in the operands' type.
+      {"%m = trama.matmul %0, %1 : $0, $1\n"
+       "%y = trama.cast %m : tensor<MxNxacc> -> tensor<MxNxf32>\n"
+       "trama.neg %y : tensor<MxNxf32>",
+       {"MxKxf32", "KxNxf32"}},
       // Integers and bools beside floats.
       {"%i = trama.iota dim = 1 : tensor<MxNxi32>\n"
        "%p = trama.compare lt %i, %1 : tensor<MxNxi32>, $1\n"

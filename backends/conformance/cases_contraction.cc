@@ -74,13 +74,13 @@ const std::vector<Case>& ContractionCases() {
         {"trama.matmul %0, %1 transposed : $0, $1", {"130x67xf32", "97x67xf32"}},
         {"trama.linear %0, %1 : $0, $1", {"BxMxKxf32", "KxNxf32"}},
         {"trama.linear %0, %1 transposed : $0, $1", {"MxKxf32", "NxKxf32"}},
-        {"trama.linear %0, %1, %2 : $0, $1, $2", {"Kxf32", "KxNxf32", "Nxf32"}},
-        {"trama.linear %0, %1 transposed, %2 : $0, $1, $2", {"BxMxKxf32", "NxKxf32", "Nxf32"}},
+        {"trama.linear %0, %1, %2 : $0, $1, $2", {"Kxf32", "KxNxf32", "Nxacc"}},
+        {"trama.linear %0, %1 transposed, %2 : $0, $1, $2", {"BxMxKxf32", "NxKxf32", "Nxacc"}},
     };
     for (const char* activation : {"relu", "gelu", "gelu_tanh", "tanh", "sigmoid"})
       list->push_back({"trama.linear %0, %1, %2 {activation = #trama<activation " +
                            std::string(activation) + ">} : $0, $1, $2",
-                       {"MxKxf32", "KxNxf32", "Nxf32"}});
+                       {"MxKxf32", "KxNxf32", "Nxacc"}});
     for (const Variant& variant : Variants()) {
       list->push_back(
           AttentionCase("trama.attention", {"BxHxTxDxf32", "BxHx#xDxf32", "BxHx#xExf32"}, variant));

@@ -30,16 +30,18 @@ bool Runs(const Device& device, const plan::Plan& plan) {
 }
 
 // "" or what is wrong with the results of one run; raises grade.max_error.
-absl::StatusOr<std::string> CompareResults(const Case& c, const LoadedPlan& loaded,
+absl::StatusOr<std::string> CompareResults(const Case& c, DType dtype, const LoadedPlan& loaded,
                                            const std::vector<HostTensor>& want, Grade& grade) {
+  const auto contains = [](const std::vector<int>& results, size_t i) {
+    return std::find(results.begin(), results.end(), static_cast<int>(i)) != results.end();
+  };
   for (size_t i = 0; i < want.size(); ++i) {
-    if (std::find(c.unspecified.begin(), c.unspecified.end(), static_cast<int>(i)) !=
-        c.unspecified.end())
-      continue;
+    if (contains(c.unspecified, i)) continue;
     TRAMA_ASSIGN_OR_RETURN(const HostTensor got, loaded.ReadValue(0, absl::StrCat("y", i)));
     const Error error = ErrorOf(got, want[i]);
     grade.max_error = std::max(grade.max_error, error.value);
-    if (error.value <= AllowedError(got.dtype) * c.num_ops()) continue;
+    const DType graded_as = contains(c.rounded, i) ? dtype : got.dtype;
+    if (error.value <= AllowedError(graded_as) * c.num_ops()) continue;
     return absl::StrCat(
         want.size() > 1 ? absl::StrCat("result ", i, " ") : "", "element ",
         IndexText(error.worst, got.shape),
@@ -52,7 +54,7 @@ absl::StatusOr<std::string> CompareResults(const Case& c, const LoadedPlan& load
 
 // Runs one trial twice with different inputs, the first time over scrambled memory: what is not
 // written shows then, and what is kept from the first run shows in the second.
-absl::StatusOr<std::string> RunTrial(Device& device, const Case& c, const Trial& trial,
+absl::StatusOr<std::string> RunTrial(Device& device, const Case& c, DType dtype, const Trial& trial,
                                      plan::Plan plan, uint64_t seed, Grade& grade) {
   TRAMA_ASSIGN_OR_RETURN(LoadedPlan loaded, LoadedPlan::Make(device, std::move(plan)));
   TRAMA_RETURN_IF_ERROR(loaded.Scramble());
@@ -65,10 +67,11 @@ absl::StatusOr<std::string> RunTrial(Device& device, const Case& c, const Trial&
     }
     TRAMA_RETURN_IF_ERROR(loaded.Run(0));
     TRAMA_ASSIGN_OR_RETURN(const std::vector<HostTensor> want, trial.Want(inputs));
-    TRAMA_ASSIGN_OR_RETURN(std::string failure, CompareResults(c, loaded, want, grade));
+    TRAMA_ASSIGN_OR_RETURN(std::string failure, CompareResults(c, dtype, loaded, want, grade));
     if (!failure.empty() && run == 1) {
       Grade unused;
-      TRAMA_ASSIGN_OR_RETURN(const std::string stale, CompareResults(c, loaded, before, unused));
+      TRAMA_ASSIGN_OR_RETURN(const std::string stale,
+                             CompareResults(c, dtype, loaded, before, unused));
       absl::StrAppend(&failure,
                       stale.empty() ? " (stale: the first run's result)" : " (in the second run)");
     }
@@ -109,7 +112,7 @@ absl::Status GradeCase(Device& device, const Case& c, const Options& options, ui
         ++grade.skipped;
         continue;
       } else {
-        failure = RunTrial(device, c, trial, *std::move(plan), seed, grade);
+        failure = RunTrial(device, c, *DTypeFromName(dtype), trial, *std::move(plan), seed, grade);
       }
       const std::string what = failure.ok() ? *failure : failure.status().ToString();
       if (what.empty()) continue;

@@ -127,7 +127,9 @@ absl::StatusOr<Trial> Trial::Make(const Case& c, uint64_t seed, const std::strin
   std::mt19937_64 random(seed);
   const Sizes sizes = DrawSizes(random);
   const auto fill = [&](const std::string& text) {
-    return absl::StrReplaceAll(WithSizes(text, sizes), {{"f32", dtype}});
+    const bool narrow = dtype == "bf16" || dtype == "f16";
+    return absl::StrReplaceAll(WithSizes(text, sizes),
+                               {{"f32", dtype}, {"acc", narrow ? "f32" : dtype}});
   };
   Trial trial;
   std::string arguments, text = fill(c.text);

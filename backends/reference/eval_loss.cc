@@ -73,6 +73,7 @@ void LinearCrossEntropyGrad(Inputs<LinearCrossEntropyGradOp> in, Results out) {
   const Tensor &x = *in.getX(), &weight = *in.getWeight(), &targets = *in.getTargets();
   Tensor &y = out[0], &dx = out[1], &dweight = out[2];
   const int64_t N = x.shape[0], C = x.shape[1], V = weight.shape[0];
+  const bool narrow = x.dtype == DType::kBF16 || x.dtype == DType::kF16;
   const std::vector<double> logits = Logits(x, weight);
   for (int64_t n = 0; n < N; ++n) {
     const int64_t target = targets.integer[n];
@@ -81,7 +82,8 @@ void LinearCrossEntropyGrad(Inputs<LinearCrossEntropyGradOp> in, Results out) {
     const double lse = LogSumExp(row, V);
     y.real[n] = lse - Pick(row, V, target);
     for (int64_t v = 0; v < V; ++v) {
-      const double g = in.getGrad()->real[n] * (std::exp(row[v] - lse) - (v == target));
+      double g = in.getGrad()->real[n] * (std::exp(row[v] - lse) - (v == target));
+      if (narrow) g = Nearest(x.dtype, g);
       for (int64_t c = 0; c < C; ++c) {
         dx.real[n * C + c] += g * weight.real[v * C + c];
         dweight.real[v * C + c] += g * x.real[n * C + c];

@@ -49,7 +49,8 @@ std::string InterpreterInfo() {
   const int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
   return absl::StrCat(R"({"device": "interpreter", "kernels": "*,)", absl::StrJoin(Anchors(), ","),
                       R"(", "alignment": )", plugin::HostBuffer::kAlignment,
-                      R"(, "memory_bytes": )", memory, R"(, "features": ["f64", "bf16", "f16"]})");
+                      R"(, "memory_bytes": )", memory,
+                      R"(, "features": ["f64", "bf16", "f16", "bf16_products", "f16_products"]})");
 }
 
 absl::Status PlanRunner::Load(std::string_view bytes) {

@@ -29,12 +29,7 @@ void Tensor::Round(bool keep_double) {
     case DType::kBF16:
     case DType::kF16:
       if (keep_double) return;
-      for (double& x : real) {
-        const float narrow = static_cast<float>(x);
-        x = dtype == DType::kF32    ? narrow
-            : dtype == DType::kBF16 ? FromBF16(ToBF16(narrow))
-                                    : FromF16(ToF16(narrow));
-      }
+      for (double& x : real) x = Nearest(dtype, x);
       return;
     case DType::kI32:
       for (int64_t& x : integer) x = static_cast<int32_t>(x);
@@ -58,6 +53,20 @@ HostTensor Tensor::ToHost(bool as_double) const {
   }
   for (int64_t i = 0; i < size(); ++i) host.set(i, at(i));
   return host;
+}
+
+double Nearest(DType dtype, double value) {
+  const float narrow = static_cast<float>(value);
+  switch (dtype) {
+    case DType::kF32:
+      return narrow;
+    case DType::kBF16:
+      return FromBF16(ToBF16(narrow));
+    case DType::kF16:
+      return FromF16(ToF16(narrow));
+    default:
+      return value;
+  }
 }
 
 DType DTypeOf(mlir::Type element) {

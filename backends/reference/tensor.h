@@ -42,6 +42,8 @@ struct Tensor {
   HostTensor ToHost(bool as_double) const;
 };
 
+// The nearest value of a float dtype, ties to even.
+double Nearest(DType dtype, double value);
 // The dtype of an MLIR element type; types that the dialect has not give kF32.
 DType DTypeOf(mlir::Type element);
 Tensor ZerosOf(mlir::Type tensor_type);

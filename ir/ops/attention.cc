@@ -112,12 +112,18 @@ namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
+// l r in their own type.
+Value Product(const Emitter& e, Value l, Value r, bool transpose_l = false,
+              bool transpose_r = false) {
+  return e.Cast(e.Matmul(l, r, transpose_l, transpose_r), ElementOf(l));
+}
+
 // scale q k^T + bias, -inf where a query does not see a key.
 template <typename Op>
 Value Scores(const Emitter& e, Op op) {
   const int64_t b = ShapeOf(op.getQ())[0], t = ShapeOf(op.getQ())[2], s = ShapeOf(op.getK())[2];
   Value scores =
-      e.Mul(e.Matmul(op.getQ(), op.getK(), false, true), op.getScale().convertToDouble());
+      e.Mul(Product(e, op.getQ(), op.getK(), false, true), op.getScale().convertToDouble());
   if (op.getBias()) scores = e.Add(scores, op.getBias());
   Value keep;
   if (op.getKeyMask()) keep = e.Reshape(op.getKeyMask(), {b, 1, 1, s});
@@ -153,17 +159,17 @@ llvm::SmallVector<Value> AttentionOp::decompose(mlir::OpBuilder& b) {
   Value max = ZeroIfMasked(e, e.ReduceMax(scores, {3}, true));
   Value sum = e.Sum(e.Exp(e.Sub(scores, max)), {3});
   Value lse = e.Add(e.Reshape(max, ShapeOf(getLse())), e.Log(sum));
-  return {e.Matmul(Dropped(e, *this, weights), getV()), lse};
+  return {Product(e, Dropped(e, *this, weights), getV()), lse};
 }
 
 llvm::SmallVector<Value> AttentionGradOp::decompose(mlir::OpBuilder& b) {
   Emitter e(b, getLoc());
   Value weights = e.Exp(e.Sub(Scores(e, *this), e.Unsqueeze(ZeroIfMasked(e, getLse()), 3)));
-  Value dv = e.Matmul(Dropped(e, *this, weights), getGrad(), true);
-  Value dweights = Dropped(e, *this, e.Matmul(getGrad(), getV(), false, true));
+  Value dv = Product(e, Dropped(e, *this, weights), getGrad(), true);
+  Value dweights = Dropped(e, *this, Product(e, getGrad(), getV(), false, true));
   Value delta = e.Sum(e.Mul(getGrad(), getY()), {3}, true);  // = sum of weights * dweights
   Value dscores = e.Mul(e.Mul(weights, e.Sub(dweights, delta)), getScale().convertToDouble());
-  return {e.Matmul(dscores, getK()), e.Matmul(dscores, getQ(), true), dv};
+  return {Product(e, dscores, getK()), Product(e, dscores, getQ(), true), dv};
 }
 
 }  // namespace trama

@@ -20,12 +20,13 @@ LogicalResult LinearOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
   if (x.getShape().back() != k || x.getElementType() != weight.getElementType())
     return InferError<LinearOp>(loc, "x ", x, " does not fit weight ", weight,
                                 transposed ? " transposed" : "");
-  if (Value bias = adaptor.getBias();
-      bias && bias.getType() != RankedTensorType::get({n}, x.getElementType()))
-    return InferError<LinearOp>(loc, "bias ", bias.getType(), " must have ", n, " elements");
+  const mlir::Type element = AccumulatorOf(x.getElementType());
+  if (Value bias = adaptor.getBias(); bias && bias.getType() != RankedTensorType::get({n}, element))
+    return InferError<LinearOp>(loc, "bias ", bias.getType(), " must have ", n, " elements of ",
+                                element);
   SmallVector<int64_t> shape(x.getShape());
   shape.back() = n;
-  results.push_back(RankedTensorType::get(shape, x.getElementType()));
+  results.push_back(RankedTensorType::get(shape, element));
   return llvm::success();
 }
 
@@ -33,17 +34,21 @@ LogicalResult LinearOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::Ar
                             llvm::SmallVectorImpl<Value>& out) {
   if (getActivation() != Activation::none) return llvm::failure();
   Emitter e(b, getLoc());
-  Value rows = e.FlattenRows(grads.front()), x = e.FlattenRows(getX());
+  const mlir::Type element = ElementOf(getX());
+  Value grad = e.Cast(grads.front(), element), x = e.FlattenRows(getX());
+  Value rows = e.FlattenRows(grad);
   const bool transposed = getTransposeWeight();
   Value dx, dweight;
   if (needed[0]) {
     // Over as many dimensions as x has, so that what precedes and follows keeps its shape.
-    Value g = TypeOf(getX()).getRank() > 1 ? grads.front() : rows;
+    Value g = TypeOf(getX()).getRank() > 1 ? grad : rows;
     dx = e.Reshape(e.Matmul(g, getWeight(), false, !transposed), ShapeOf(getX()));
+    dx = e.Cast(dx, element);
   }
-  if (needed[1]) dweight = transposed ? e.Matmul(rows, x, true) : e.Matmul(x, rows, true);
+  if (needed[1])
+    dweight = e.Cast(transposed ? e.Matmul(rows, x, true) : e.Matmul(x, rows, true), element);
   out.append({dx, dweight});
-  if (getBias()) out.push_back(needed[2] ? e.Sum(rows, {0}) : Value());
+  if (getBias()) out.push_back(needed[2] ? e.Sum(e.FlattenRows(grads.front()), {0}) : Value());
   return llvm::success();
 }
 

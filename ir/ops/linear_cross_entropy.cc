@@ -9,6 +9,11 @@ using mlir::Value;
 
 namespace {
 
+// Losses of the rows of x.
+RankedTensorType RowsOf(RankedTensorType x) {
+  return RankedTensorType::get({x.getDimSize(0)}, AccumulatorOf(x.getElementType()));
+}
+
 // x [N, C], weight [V, C], targets [N].
 template <typename Op>
 LogicalResult CheckOperands(std::optional<mlir::Location> loc, Value x, Value weight,
@@ -32,8 +37,7 @@ LogicalResult LinearCrossEntropyOp::inferReturnTypes(mlir::MLIRContext*,
   if (failed(CheckOperands<LinearCrossEntropyOp>(loc, adaptor.getX(), adaptor.getWeight(),
                                                  adaptor.getTargets())))
     return llvm::failure();
-  auto x = TypeOf(adaptor.getX());
-  results.push_back(RankedTensorType::get({x.getDimSize(0)}, x.getElementType()));
+  results.push_back(RowsOf(TypeOf(adaptor.getX())));
   return llvm::success();
 }
 
@@ -43,12 +47,12 @@ LogicalResult LinearCrossEntropyGradOp::inferReturnTypes(
   if (failed(CheckOperands<LinearCrossEntropyGradOp>(loc, adaptor.getX(), adaptor.getWeight(),
                                                      adaptor.getTargets())))
     return llvm::failure();
-  auto x = TypeOf(adaptor.getX());
-  auto rows = RankedTensorType::get({x.getDimSize(0)}, x.getElementType());
+  auto x = TypeOf(adaptor.getX()), weight = TypeOf(adaptor.getWeight()), rows = RowsOf(x);
+  const mlir::Type element = rows.getElementType();
   if (adaptor.getGrad().getType() != rows)
     return InferError<LinearCrossEntropyGradOp>(loc, "grad must be ", rows, ", not ",
                                                 adaptor.getGrad().getType());
-  results.append({rows, x, adaptor.getWeight().getType()});
+  results.append({rows, x.clone(element), weight.clone(element)});
   return llvm::success();
 }
 
@@ -56,7 +60,9 @@ LogicalResult LinearCrossEntropyOp::vjp(mlir::OpBuilder& b, mlir::ValueRange gra
                                         llvm::ArrayRef<bool>, llvm::SmallVectorImpl<Value>& out) {
   auto grad = LinearCrossEntropyGradOp::create(b, getLoc(), grads.front(), getX(), getWeight(),
                                                getTargets(), getIgnoreIndexAttr());
-  out.append({grad.getDx(), grad.getDweight(), Value()});
+  Emitter e(b, getLoc());
+  const mlir::Type element = ElementOf(getX());
+  out.append({e.Cast(grad.getDx(), element), e.Cast(grad.getDweight(), element), Value()});
   return llvm::success();
 }
 
@@ -75,6 +81,7 @@ llvm::SmallVector<Value> LinearCrossEntropyGradOp::decompose(mlir::OpBuilder& b)
   Value dlogits =
       CrossEntropyGradOp::create(b, getLoc(), getGrad(), logits, getTargets(), loss.getLse(),
                                  getIgnoreIndexAttr(), b.getF64FloatAttr(0));
+  dlogits = e.Cast(dlogits, ElementOf(getX()));
   return {loss.getY(), e.Matmul(dlogits, getWeight()), e.Matmul(dlogits, getX(), true)};
 }
 

@@ -16,7 +16,7 @@ LogicalResult MatmulOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
   if (lhs.getRank() < 2 || rhs.getRank() < 2)
     return InferError<MatmulOp>(loc, "operands need two dimensions: ", lhs, ", ", rhs, " (C1)");
   if (lhs.getElementType() != rhs.getElementType())
-    return InferError<MatmulOp>(loc, "element types differ: ", lhs, ", ", rhs);
+    return InferError<MatmulOp>(loc, "element types differ: ", lhs, ", ", rhs, " (C3)");
   auto m = lhs.getShape().take_back(2), n = rhs.getShape().take_back(2);
   const bool tl = adaptor.getTransposeLhs(), tr = adaptor.getTransposeRhs();
   if (m[tl ? 0 : 1] != n[tr ? 1 : 0])
@@ -29,7 +29,7 @@ LogicalResult MatmulOp::inferReturnTypes(mlir::MLIRContext*, std::optional<mlir:
                                 " do not broadcast");
   shape->push_back(m[tl ? 1 : 0]);
   shape->push_back(n[tr ? 0 : 1]);
-  results.push_back(RankedTensorType::get(*shape, lhs.getElementType()));
+  results.push_back(RankedTensorType::get(*shape, AccumulatorOf(lhs.getElementType())));
   return llvm::success();
 }
 
@@ -84,15 +84,17 @@ void MatmulOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns,
 }
 
 // dL = g op(R)^T and dR = op(L)^T g, each in its operand's layout: transposes are flags. A matrix
-// that multiplies every leading dimension gets its gradient from one product over all rows.
+// that multiplies every leading dimension gets its gradient from one product over all rows. These
+// products are of the operands' type too, as they are where hardware has units for it.
 LogicalResult MatmulOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef<bool> needed,
                             llvm::SmallVectorImpl<Value>& out) {
   Emitter e(b, getLoc());
-  Value g = grads.front(), l = getLhs(), r = getRhs(), dl, dr;
+  const mlir::Type element = ElementOf(getLhs());
+  Value g = e.Cast(grads.front(), element), l = getLhs(), r = getRhs(), dl, dr;
   const bool tl = getTransposeLhs(), tr = getTransposeRhs();
   if (needed[0]) {
     dl = tl ? e.Matmul(r, g, tr, true) : e.Matmul(g, r, false, !tr);
-    dl = e.SumTo(dl, ShapeOf(l));
+    dl = e.Cast(e.SumTo(dl, ShapeOf(l)), element);
   }
   if (needed[1]) {
     if (TypeOf(r).getRank() == 2 && !tl) {
@@ -100,7 +102,7 @@ LogicalResult MatmulOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, ArrayRef
       g = e.FlattenRows(g);
     }
     dr = tr ? e.Matmul(g, l, true, tl) : e.Matmul(l, g, !tl, false);
-    dr = e.SumTo(dr, ShapeOf(r));
+    dr = e.Cast(e.SumTo(dr, ShapeOf(r)), element);
   }
   out.append({dl, dr});
   return llvm::success();

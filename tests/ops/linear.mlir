@@ -19,6 +19,15 @@ func.func @forms(%x: tensor<5x2x3xf32>, %w: tensor<3x4xf32>, %t: tensor<4x3xf32>
   return %0, %1 : tensor<5x2x4xf32>, tensor<5x2x4xf32>
 }
 
+// Narrow operands are summed in f32, where the bias is added.
+// CHECK-LABEL: func.func @narrow
+// CHECK: trama.linear %arg0, %arg1, %arg2 activation = tanh : tensor<2x3xbf16>, tensor<3x4xbf16>, tensor<4xf32>
+// CHECK: return {{.*}} : tensor<2x4xf32>
+func.func @narrow(%x: tensor<2x3xbf16>, %w: tensor<3x4xbf16>, %b: tensor<4xf32>) -> tensor<2x4xf32> {
+  %0 = trama.linear %x, %w, %b activation = tanh : tensor<2x3xbf16>, tensor<3x4xbf16>, tensor<4xf32>
+  return %0 : tensor<2x4xf32>
+}
+
 //--- rejects.mlir
 func.func @inner(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
   // expected-error@+1 {{'trama.linear' op x 'tensor<2x3xf32>' does not fit weight 'tensor<3x4xf32>' transposed}}
@@ -29,7 +38,7 @@ func.func @inner(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
 // -----
 
 func.func @bias(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>) {
-  // expected-error@+1 {{'trama.linear' op bias 'tensor<3xf32>' must have 4 elements}}
+  // expected-error@+1 {{'trama.linear' op bias 'tensor<3xf32>' must have 4 elements of 'f32'}}
   %y = trama.linear %x, %w, %b : tensor<2x3xf32>, tensor<3x4xf32>, tensor<3xf32>
   return
 }
@@ -39,6 +48,14 @@ func.func @bias(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>) {
 func.func @matrix(%x: tensor<2x3xf32>, %w: tensor<5x3x4xf32>) {
   // expected-error@+1 {{'trama.linear' op needs x [.., K] and a matrix: 'tensor<2x3xf32>', 'tensor<5x3x4xf32>'}}
   %y = trama.linear %x, %w : tensor<2x3xf32>, tensor<5x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @narrow_bias(%x: tensor<2x3xbf16>, %w: tensor<3x4xbf16>, %b: tensor<4xbf16>) {
+  // expected-error@+1 {{'trama.linear' op bias 'tensor<4xbf16>' must have 4 elements of 'f32'}}
+  %y = trama.linear %x, %w, %b : tensor<2x3xbf16>, tensor<3x4xbf16>, tensor<4xbf16>
   return
 }
 
@@ -73,6 +90,12 @@ func.func @main() {
   %y20 = trama.linear %c19, %c2, %c4 : tensor<2xf32>, tensor<2x3xf32>, tensor<3xf32>
   %c21 = trama.constant dense<[0.1, -2.2, -7.45]> : tensor<3xf32>
   trama.check_close %y20, %c21 : tensor<3xf32>, tensor<3xf32>
+  %c22 = trama.constant dense<[[1.0078125, -1.0]]> : tensor<1x2xbf16>
+  %c23 = trama.constant dense<[[1.0078125], [0.25]]> : tensor<2x1xbf16>
+  %c24 = trama.constant dense<[0.1]> : tensor<1xf32>
+  %y25 = trama.linear %c22, %c23, %c24 activation = relu : tensor<1x2xbf16>, tensor<2x1xbf16>, tensor<1xf32>
+  %c26 = trama.constant dense<[[0.86568603515625]]> : tensor<1x1xf32>
+  trama.check_close %y25, %c26 {atol = 0.0 : f64, rtol = 1.0e-7 : f64} : tensor<1x1xf32>, tensor<1x1xf32>
   return
 }
 
@@ -84,6 +107,18 @@ func.func @main() {
 func.func @affine(%x: tensor<5x2x3xf32> {trama.name = "x", trama.role = "parameter"}, %w: tensor<4x3xf32> {trama.name = "w", trama.role = "parameter"}, %b: tensor<4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
   %y = trama.linear %x, %w transposed, %b : tensor<5x2x3xf32>, tensor<4x3xf32>, tensor<4xf32>
   %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x4xf32>
+  return %loss : tensor<f32>
+}
+
+// The products are of narrow operands, the bias is not one.
+// CHECK-LABEL: func.func @narrow
+// CHECK: %[[G:.*]] = trama.cast %[[GRAD:.*]] : tensor<2x4xf32> -> tensor<2x4xbf16>
+// CHECK-DAG: trama.matmul %[[G]], %arg1 : tensor<2x4xbf16>, tensor<4x3xbf16>
+// CHECK-DAG: trama.matmul %[[G]] transposed, %arg0 : tensor<2x4xbf16>, tensor<2x3xbf16>
+// CHECK-DAG: trama.sum %[[GRAD]] dims = [0] : tensor<2x4xf32>
+func.func @narrow(%x: tensor<2x3xbf16> {trama.name = "x", trama.role = "parameter"}, %w: tensor<4x3xbf16> {trama.name = "w", trama.role = "parameter"}, %b: tensor<4xf32> {trama.name = "b", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.linear %x, %w transposed, %b : tensor<2x3xbf16>, tensor<4x3xbf16>, tensor<4xf32>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x4xf32>
   return %loss : tensor<f32>
 }
 

@@ -46,6 +46,18 @@ func.func @repeated_matrix(%x: tensor<5x2x3xf32>, %w: tensor<3x4xf32>) -> tensor
   return %0 : tensor<5x2x4xf32>
 }
 
+// Narrow operands are summed in f32.
+// CHECK-LABEL: func.func @narrow
+// CHECK-NEXT: trama.matmul %arg0, %arg1 : tensor<2x3xbf16>, tensor<3x4xbf16>
+// CHECK-NEXT: trama.matmul %arg2, %arg3 transposed : tensor<2x3xf16>, tensor<4x3xf16>
+// CHECK-NEXT: return {{.*}} : tensor<2x4xf32>, tensor<2x4xf32>
+func.func @narrow(%a: tensor<2x3xbf16>, %b: tensor<3x4xbf16>, %c: tensor<2x3xf16>, %d: tensor<4x3xf16>) -> (tensor<2x4xf32>, tensor<2x4xf32>) {
+  %0 = trama.matmul %a, %b : tensor<2x3xbf16>, tensor<3x4xbf16>
+  %t = trama.transpose %d permutation = [1, 0] : tensor<4x3xf16>
+  %1 = trama.matmul %c, %t : tensor<2x3xf16>, tensor<3x4xf16>
+  return %0, %1 : tensor<2x4xf32>, tensor<2x4xf32>
+}
+
 //--- rejects.mlir
 func.func @rank(%x: tensor<3xf32>, %w: tensor<3x4xf32>) {
   // expected-error@+1 {{'trama.matmul' op operands need two dimensions: 'tensor<3xf32>', 'tensor<3x4xf32>' (C1)}}
@@ -72,8 +84,16 @@ func.func @batch(%x: tensor<2x2x3xf32>, %w: tensor<5x3x4xf32>) {
 // -----
 
 func.func @types(%x: tensor<2x3xf32>, %w: tensor<3x4xf64>) {
-  // expected-error@+1 {{'trama.matmul' op element types differ: 'tensor<2x3xf32>', 'tensor<3x4xf64>'}}
+  // expected-error@+1 {{'trama.matmul' op element types differ: 'tensor<2x3xf32>', 'tensor<3x4xf64>' (C3)}}
   %y = trama.matmul %x, %w : tensor<2x3xf32>, tensor<3x4xf64>
+  return
+}
+
+// -----
+
+func.func @narrow_types(%x: tensor<2x3xbf16>, %w: tensor<3x4xf32>) {
+  // expected-error@+1 {{'trama.matmul' op element types differ: 'tensor<2x3xbf16>', 'tensor<3x4xf32>' (C3)}}
+  %y = trama.matmul %x, %w : tensor<2x3xbf16>, tensor<3x4xf32>
   return
 }
 
@@ -107,6 +127,15 @@ func.func @main() {
   %y19 = trama.matmul %c17, %c18 transposed : tensor<3x1x2xf32>, tensor<3x1x2xf32>
   %c20 = trama.constant dense<[[[4.0]], [[5.0]], [[4.0]]]> : tensor<3x1x1xf32>
   trama.check_close %y19, %c20 : tensor<3x1x1xf32>, tensor<3x1x1xf32>
+  // 1 + 2^-7 is a number of bf16, its square and the sum of two of those are none.
+  %c21 = trama.constant dense<[[1.0078125, 1.0078125]]> : tensor<1x2xbf16>
+  %y22 = trama.matmul %c21, %c21 transposed : tensor<1x2xbf16>, tensor<1x2xbf16>
+  %c23 = trama.constant dense<[[2.0313720703125]]> : tensor<1x1xf32>
+  trama.check_close %y22, %c23 {atol = 0.0 : f64, rtol = 0.0 : f64} : tensor<1x1xf32>, tensor<1x1xf32>
+  %c24 = trama.constant dense<[[1.0009765625, -3.0], [0.5, 60000.0]]> : tensor<2x2xf16>
+  %y25 = trama.matmul %c24 transposed, %c24 : tensor<2x2xf16>, tensor<2x2xf16>
+  %c26 = trama.constant dense<[[1.251954078674316, 29996.9970703125], [29996.9970703125, 3.6e9]]> : tensor<2x2xf32>
+  trama.check_close %y25, %c26 {atol = 0.0 : f64, rtol = 1.0e-7 : f64} : tensor<2x2xf32>, tensor<2x2xf32>
   return
 }
 
@@ -133,6 +162,19 @@ func.func @shared(%x: tensor<5x2x3xf32> {trama.name = "x", trama.role = "paramet
 func.func @scores(%q: tensor<5x2x3xf32> {trama.name = "q", trama.role = "parameter"}, %k: tensor<5x7x3xf32> {trama.name = "k", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
   %y = trama.matmul %q, %k transposed : tensor<5x2x3xf32>, tensor<5x7x3xf32>
   %loss = trama.sum %y dims = [0, 1, 2] : tensor<5x2x7xf32>
+  return %loss : tensor<f32>
+}
+
+// What is multiplied on the way back is narrow too.
+// CHECK-LABEL: func.func @narrow
+// CHECK: %[[G:.*]] = trama.cast %{{.*}} : tensor<2x4xf32> -> tensor<2x4xbf16>
+// CHECK-DAG: %[[DX:.*]] = trama.matmul %[[G]], %arg1 transposed : tensor<2x4xbf16>, tensor<3x4xbf16>
+// CHECK-DAG: trama.cast %[[DX]] : tensor<2x3xf32> -> tensor<2x3xbf16>
+// CHECK-DAG: %[[DW:.*]] = trama.matmul %arg0 transposed, %[[G]] : tensor<2x3xbf16>, tensor<2x4xbf16>
+// CHECK-DAG: trama.cast %[[DW]] : tensor<3x4xf32> -> tensor<3x4xbf16>
+func.func @narrow(%x: tensor<2x3xbf16> {trama.name = "x", trama.role = "parameter"}, %w: tensor<3x4xbf16> {trama.name = "w", trama.role = "parameter"}) -> (tensor<f32> {trama.name = "loss"}) attributes {trama.differentiate = 0 : i64, trama.input_gradients} {
+  %y = trama.matmul %x, %w : tensor<2x3xbf16>, tensor<3x4xbf16>
+  %loss = trama.sum %y dims = [0, 1] : tensor<2x4xf32>
   return %loss : tensor<f32>
 }
 
