@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
+#include "backends/vulkan/product_tile.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -233,6 +234,7 @@ std::string CompilerIdentity(const Target& target) {
                          target.max_buffer_range,
                          uint64_t{target.subgroup_size},
                          uint64_t{target.subgroup_arithmetic},
+                         uint64_t{target.subgroup_shuffle},
                          uint64_t{target.int8},
                          uint64_t{target.int16},
                          uint64_t{target.int64},
@@ -243,6 +245,7 @@ std::string CompilerIdentity(const Target& target) {
                          uint64_t{target.special_values},
                          uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
+  if (target.tiles) absl::StrAppend(&identity, " ", target.tiles->Identity());
   return identity;
 }
 

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 namespace trama::vulkan {
+
+class TileChoice;
 
 struct Target {
   // How a kernel gets its buffers: addresses in push constants, or storage buffers of a descriptor
@@ -33,6 +36,9 @@ struct Target {
   // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
   // memory there and one invocation should do much.
   bool is_cpu = false;
+
+  // How matrix products are cut (product_tile.h); null: by the built-in table.
+  std::shared_ptr<const TileChoice> tiles;
 };
 
 }  // namespace trama::vulkan
