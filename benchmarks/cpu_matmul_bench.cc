@@ -1,7 +1,7 @@
-// The cpu backend's matrix products against the machine's multiply-add peak, which is measured in
-// the same run: GFLOP/s and the share of the peak at the shapes of nano GPT, GPT-2 and Iris,
-// forward, gradient of the input (dX) and of the weight (dW). Best of the repetitions, on 1 and 2
-// threads.
+// The cpu backend's matrix products of f32 and of bf16 against the machine's peak for either, which
+// is measured in the same run: GFLOP/s and the share of the peak at the shapes of nano GPT, GPT-2
+// and Iris, forward, gradient of the input (dX) and of the weight (dW). Best of the repetitions, on
+// 1 and 2 threads.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backends/cpu/executor.h"
+#include "base/dtype.h"
 #include "benchmarks/peak.h"
 
 namespace trama::cpu {
@@ -21,14 +22,19 @@ double Now() {
 }
 
 enum class Form { kForward, kInputGrad, kWeightGrad };
+using Forms = std::vector<Form>;
 
-// Of y [M, N] = x [M, K] w [K, N].
-std::string KernelText(Form form, int64_t m, int64_t k, int64_t n) {
-  auto tensor = [](int64_t r, int64_t c) { return absl::StrCat("tensor<", r, "x", c, "xf32>"); };
-  const std::string x = tensor(m, k), w = tensor(k, n), y = tensor(m, n);
-  const auto [lhs, rhs, result] = form == Form::kForward     ? std::array{x, w, y}
-                                  : form == Form::kInputGrad ? std::array{y, w, x}
-                                                             : std::array{x, y, w};
+// Of y [M, N] = x [M, K] w [K, N]: operands of `type`, a result of f32.
+std::string KernelText(Form form, int64_t m, int64_t k, int64_t n, const std::string& type) {
+  const std::string x = absl::StrCat("tensor<", m, "x", k, "x"),
+                    w = absl::StrCat("tensor<", k, "x", n, "x"),
+                    y = absl::StrCat("tensor<", m, "x", n, "x");
+  auto [lhs, rhs, result] = form == Form::kForward     ? std::array{x, w, y}
+                            : form == Form::kInputGrad ? std::array{y, w, x}
+                                                       : std::array{x, y, w};
+  absl::StrAppend(&lhs, type, ">");
+  absl::StrAppend(&rhs, type, ">");
+  absl::StrAppend(&result, "f32>");
   return absl::StrCat("func.func private @k(%a: ", lhs, ", %b: ", rhs, ") -> ", result,
                       " attributes {trama.kind = \"matmul\"} {\n  %y = trama.matmul %a",
                       form == Form::kWeightGrad ? " transposed" : "", ", %b",
@@ -36,12 +42,12 @@ std::string KernelText(Form form, int64_t m, int64_t k, int64_t n) {
                       "\n  return %y : ", result, "\n}\n");
 }
 
-void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_t n) {
+void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_t n, bool bf16) {
   const int threads = static_cast<int>(state.range(0));
   ThreadPool pool(threads);
   auto jit = Jit::Create("", "");
   if (!jit.ok()) return state.SkipWithError(std::string(jit.status().message()).c_str());
-  const std::string text = KernelText(form, m, k, n);
+  const std::string text = KernelText(form, m, k, n, bf16 ? "bf16" : "f32");
   JitStatistics statistics;
   auto kernels = (*jit)->Load({{"matmul", &text, ""}}, pool, &statistics);
   if (!kernels.ok()) return state.SkipWithError(std::string(kernels.status().message()).c_str());
@@ -53,8 +59,14 @@ void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_
   std::vector<void*> buffers;
   for (int which : order[static_cast<int>(form)]) {
     memory.push_back(AllocateAligned(sizes[which] * sizeof(float)));
-    auto* data = static_cast<float*>(memory.back().get());
-    for (int64_t i = 0; i < sizes[which]; ++i) data[i] = static_cast<float>(i % 17) / 16 - 0.5f;
+    void* data = memory.back().get();
+    for (int64_t i = 0; i < sizes[which]; ++i) {
+      const float value = static_cast<float>(i % 17) / 16 - 0.5f;
+      if (bf16)
+        static_cast<uint16_t*>(data)[i] = ToBF16(value);
+      else
+        static_cast<float*>(data)[i] = value;
+    }
     buffers.push_back(data);
   }
   Workspace workspace;
@@ -63,7 +75,11 @@ void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_
   std::vector<Step> steps;
   AppendSteps(kernel, buffers.data(), steps);
 
-  double best = 1e9, peak = PeakFmaGflops(threads);
+  const auto measure_peak = [&] {
+    const double dots = bf16 ? PeakBf16Gflops(threads) : 0;
+    return dots > 0 ? dots : PeakFmaGflops(threads);
+  };
+  double best = 1e9, peak = measure_peak();
   for (auto _ : state) {
     const double start = Now();
     for (const Step& step : steps) RunStep(step, workspace, pool);
@@ -71,26 +87,26 @@ void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_
     best = std::min(best, seconds);
     state.SetIterationTime(seconds);
   }
-  peak = std::max(peak, PeakFmaGflops(threads));
+  peak = std::max(peak, measure_peak());
   const double rate = 2.0 * m * k * n / best / 1e9;
   state.counters["us"] = best * 1e6;
   state.counters["GFLOP/s"] = rate;
   state.counters["share"] = rate / peak;
 }
 
-void Register(const std::string& model, int64_t m, int64_t k, int64_t n, bool gradients = true) {
-  const std::pair<const char*, Form> forms[] = {
-      {"forward", Form::kForward}, {"dX", Form::kInputGrad}, {"dW", Form::kWeightGrad}};
-  for (const auto& [name, form] : forms) {
-    if (form != Form::kForward && !gradients) continue;
-    benchmark::RegisterBenchmark(
-        absl::StrCat(model, "/", m, "x", k, "x", n, "/", name).c_str(),
-        [=, form = form](benchmark::State& state) { RunProduct(state, form, m, k, n); })
-        ->Arg(1)
-        ->Arg(2)
-        ->ArgName("threads")
-        ->UseManualTime()
-        ->Unit(benchmark::kMicrosecond);
+void Register(const std::string& model, int64_t m, int64_t k, int64_t n,
+              const Forms& forms = {Form::kForward, Form::kInputGrad, Form::kWeightGrad}) {
+  for (Form form : forms) {
+    const char* name = form == Form::kForward ? "forward" : form == Form::kInputGrad ? "dX" : "dW";
+    for (bool bf16 : {false, true})
+      benchmark::RegisterBenchmark(
+          absl::StrCat(model, "/", m, "x", k, "x", n, "/", name, bf16 ? "/bf16" : "/f32").c_str(),
+          [=](benchmark::State& state) { RunProduct(state, form, m, k, n, bf16); })
+          ->Arg(1)
+          ->Arg(2)
+          ->ArgName("threads")
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
   }
 }
 
@@ -104,10 +120,12 @@ const bool registered = [] {
          {std::pair<int64_t, int64_t>{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}})
       Register("gpt2", m, k, n);
   for (auto [k, n] : {std::pair<int64_t, int64_t>{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}})
-    Register("gpt2-chunk", 64, k, n, /*gradients=*/false);
-  Register("gpt2-head", 256, 768, 50257, /*gradients=*/false);
+    Register("gpt2-chunk", 64, k, n, {Form::kForward});
+  Register("gpt2-head", 256, 768, 50257, {Form::kForward});
   for (auto [k, n] : {std::pair<int64_t, int64_t>{768, 2304}, {3072, 768}})
-    Register("gpt2-decode", 1, k, n, /*gradients=*/false);
+    Register("gpt2-decode", 1, k, n, {Form::kForward});
+  // A token's logits: the tied head's rows lie along the depth.
+  Register("gpt2-decode-head", 1, 50257, 768, {Form::kInputGrad});
   for (auto [k, n] : {std::pair<int64_t, int64_t>{4, 1}, {4, 16}, {16, 1}})
     Register("iris", 150, k, n);
   return true;

@@ -8,6 +8,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace trama {
 namespace {
 // GCC's and Clang's vector extension: one type for every instruction set.
@@ -39,6 +43,19 @@ typedef float Vector4 __attribute__((vector_size(16)));
 #pragma STDC FP_CONTRACT ON
 __attribute__((target("avx512f"))) void Fma16(long n) { TRAMA_FMA_LOOP(Vector) }
 __attribute__((target("avx2,fma"))) void Fma8(long n) { TRAMA_FMA_LOOP(Vector8) }
+
+constexpr int kDotChains = 24;
+__attribute__((target("avx512f,avx512bf16"))) void Dots(long n) {
+  __m512 sums[kDotChains];
+  const __m512i ones = _mm512_set1_epi32(0x3f803f80);  // bf16 pairs
+  __m512bh x;
+  std::memcpy(&x, &ones, sizeof(x));
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  for (long k = 0; k < n; ++k) {
+    _Pragma("GCC unroll 24") for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, x, x);
+  }
+  for (const __m512& sum : sums) Use(sum);
+}
 #endif
 void Fma4(long n) { TRAMA_FMA_LOOP(Vector4) }
 
@@ -100,6 +117,17 @@ double PeakFmaGflops(int threads) {
   constexpr long kRounds = 2'000'000;
   const double seconds = BestSeconds(threads, [=](int) { kernel.run(kRounds); });
   return 2.0 * kRounds * kChains * kernel.lanes * threads / seconds / 1e9;
+}
+
+double PeakBf16Gflops(int threads) {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx512bf16")) return 0;
+  constexpr long kRounds = 1'000'000;
+  const double seconds = BestSeconds(threads, [](int) { Dots(kRounds); });
+  return 64.0 * kRounds * kDotChains * threads / seconds / 1e9;
+#else
+  return 0;
+#endif
 }
 
 double PeakReadGbs(int threads, size_t bytes) {

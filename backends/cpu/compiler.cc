@@ -77,7 +77,7 @@ absl::StatusOr<Machine> Machine::Detect(const std::string& cpu) {
   const llvm::MCSubtargetInfo& features = *(*machine)->getMCSubtargetInfo();
   if (builder->getTargetTriple().isX86()) {
     if (features.checkFeatures("+avx512f,+avx512vl,+avx512dq,+avx512bw"))
-      result.target_ = {16, 32};
+      result.target_ = {16, 32, features.checkFeatures("+avx512bf16")};
     else
       result.target_ = features.checkFeatures("+avx2") ? Target{8, 16} : Target{4, 16};
   } else {
@@ -121,6 +121,7 @@ absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::st
     phase.symbol = absl::StrCat(prefix, "_", result.phases.size());
     result.phases.push_back(phase);
   }
+  if (!machine.target().bf16_dots) ExpandBf16Rounding(*module);
   auto object = LowerToObject(*module, machine.builder(), symbols, prefix, kernel.optimization);
   if (!object.ok())
     return absl::InternalError(

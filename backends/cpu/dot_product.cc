@@ -13,7 +13,8 @@ constexpr int64_t kSums = 8;
 
 class DotEmitter {
  public:
-  DotEmitter(Builder& b, const Product& p) : b_(b), p_(p) {}
+  DotEmitter(Builder& b, const Product& p, Lane lane)
+      : b_(b), p_(p), lane_(lane), width_(b.lanes * DepthOf(lane)) {}
 
   int64_t tasks() const { return p_.batch() * blocks(); }
 
@@ -48,11 +49,18 @@ class DotEmitter {
     return ElementIndex(b_, access, at);
   }
 
+  // A register of the depth from `at` on; `live` elements of it, then 0.
+  Value LoadDepth(Value buffer, Value at, int64_t live) {
+    Value x = live == width_ ? b_.LoadVector(buffer, at, width_)
+                             : b_.LoadMasked(buffer, at, b_.Mask(b_.Index(live), width_));
+    return lane_ == Lane::kPair ? PairsOf(b_, x) : Widen(b_, x);
+  }
+
   // sums[row][c] = the products of a row and column `n`, lane by lane.
   void EmitColumn(Value n, Value c) {
-    const int64_t lanes = b_.lanes, rows = p_.rows();
-    const int64_t unroll = std::max<int64_t>(1, kSums / rows), step = unroll * lanes;
-    const int64_t main = p_.depth / step * step, whole = p_.depth / lanes * lanes;
+    const int64_t rows = p_.rows();
+    const int64_t unroll = std::max<int64_t>(1, kSums / rows), step = unroll * width_;
+    const int64_t main = p_.depth / step * step, whole = p_.depth / width_ * width_;
     Value right = Start(p_.right, b_.Index(0), n);
     SmallVector<Value> left;
     for (int64_t m = 0; m < rows; ++m) left.push_back(Start(p_.left, b_.Index(m), b_.Index(0)));
@@ -60,25 +68,23 @@ class DotEmitter {
     // Adds `live` products from k on to sum `u` of each row.
     auto add = [&](Value k, int64_t live, int64_t u, SmallVector<Value>& sums) {
       auto load = [&](int64_t buffer, Value start) {
-        Value at = b_.Add(start, k);
-        return live == lanes ? b_.LoadVector(buffers_[buffer], at)
-                             : b_.LoadMasked(buffers_[buffer], at, b_.Mask(b_.Index(live)));
+        return LoadDepth(buffers_[buffer], b_.Add(start, k), live);
       };
       Value column = load(p_.right.buffer, right);
       for (int64_t m = 0; m < rows; ++m) {
         Value& sum = sums[m * unroll + u];
-        sum = b_.Fma(load(p_.left.buffer, left[m]), column, sum);
+        sum = MultiplyAdd(b_, lane_, load(p_.left.buffer, left[m]), column, sum);
       }
     };
     SmallVector<Value> sums(rows * unroll, b_.Splat(0));
     if (main > 0)
       sums = b_.For(b_.Index(0), b_.Index(main), step, sums, [&](Value k, ValueRange carried) {
         SmallVector<Value> next(carried);
-        for (int64_t u = 0; u < unroll; ++u) add(b_.Add(k, u * lanes), lanes, u, next);
+        for (int64_t u = 0; u < unroll; ++u) add(b_.Add(k, u * width_), width_, u, next);
         return next;
       });
-    for (int64_t k = main; k < p_.depth; k += lanes)
-      add(b_.Index(k), k < whole ? lanes : p_.depth - whole, (k - main) / lanes, sums);
+    for (int64_t k = main; k < p_.depth; k += width_)
+      add(b_.Index(k), k < whole ? width_ : p_.depth - whole, (k - main) / width_, sums);
     for (int64_t m = 0; m < rows; ++m) {
       Value total = sums[m * unroll];
       for (int64_t u = 1; u < unroll; ++u) total = b_.Add(total, sums[m * unroll + u]);
@@ -99,6 +105,8 @@ class DotEmitter {
 
   Builder& b_;
   const Product& p_;
+  const Lane lane_;
+  const int64_t width_;  // elements of the depth in a register
   SmallVector<Value> buffers_, batch_;
   Value sums_;
 };
@@ -109,10 +117,10 @@ bool IsDots(const Product& p, const Target& target) {
          p.right.strides.back() != 1 && p.columns() >= target.lanes && p.depth >= target.lanes;
 }
 
-void AppendDots(Builder& b, mlir::func::FuncOp body, const Product& product,
+void AppendDots(Builder& b, mlir::func::FuncOp body, const Product& product, Lane lane,
                 const std::string& name,
                 llvm::function_ref<SmallVector<Value>(PhaseArguments&)> buffers, Kernel& kernel) {
-  DotEmitter emitter(b, product);
+  DotEmitter emitter(b, product, lane);
   AppendPhase(
       b, body, name + "_dots", emitter.tasks(), product.flops(),
       [&](PhaseArguments& arguments) { emitter.Emit(buffers(arguments), arguments); }, kernel);

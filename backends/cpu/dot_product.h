@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/cpu/product.h"
+#include "backends/cpu/tile.h"
 
 namespace trama::cpu {
 
@@ -9,8 +10,9 @@ namespace trama::cpu {
 // each element is needed once a row and packing would cost as much as the product.
 bool IsDots(const Product& product, const Target& target);
 
-// AppendProduct for those: every column is read once, in the order in which it lies.
-void AppendDots(Builder& b, mlir::func::FuncOp body, const Product& product,
+// AppendProduct for those: every column is read once, in the order in which it lies, and multiplied
+// as `lane` says.
+void AppendDots(Builder& b, mlir::func::FuncOp body, const Product& product, Lane lane,
                 const std::string& name,
                 llvm::function_ref<SmallVector<Value>(codegen::PhaseArguments&)> buffers,
                 Kernel& kernel);

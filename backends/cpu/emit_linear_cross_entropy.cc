@@ -1,12 +1,14 @@
 // linear_cross_entropy and its gradient: blocks of rows whose logits stand in the workspace, so the
 // logits of a whole batch never exist. In the gradient a block's logits become their gradient in
-// place and both products follow; nothing is computed twice.
+// place, rounded to the elements that the products multiply, and both products follow; nothing is
+// computed twice.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/linear_cross_entropy.h"
 #include "backends/cpu/cross_entropy_rows.h"
 #include "backends/cpu/product.h"
+#include "backends/cpu/tiling.h"
 #include "base/status_macros.h"
 
 namespace trama::cpu {
@@ -20,6 +22,7 @@ class HeadEmitter {
       : head_(std::move(head)),
         // One more buffer than the kernel's.
         logits_(head_.PlanLogits(body.getNumArguments() + body.getNumResults(), target.lanes)),
+        lane_(LaneOf(head_.element, target)),
         targets_{head_.targets, head_.classes, head_.ignore_index},
         body_(body),
         target_(target),
@@ -37,15 +40,17 @@ class HeadEmitter {
   }
 
   Kernel EmitGradients(const Access& grad, ArrayRef<SmallVector<Access>> outputs) {
+    codegen::LinearCrossEntropy::Logits grads = logits_;
+    grads.row_stride *= DepthOf(lane_);
     ForBlocks([&](int64_t first, int64_t rows) {
       Append("logits", first, head_.LogitsProduct(logits_, first, rows));
       AppendRows("logit_grad", first, rows, [&](ArrayRef<Value> buffers, Value local, Value row) {
         EmitRowGrad(buffers, local, row, grad, outputs[0]);
       });
       for (const Access& to : outputs[1])
-        Append("dx", first, head_.DxProduct(logits_, first, rows, to));
+        Append("dx", first, head_.DxProduct(grads, first, rows, to));
       for (const Access& to : outputs[2])
-        Append("dweight", first, head_.DweightProduct(logits_, first, rows, to));
+        Append("dweight", first, head_.DweightProduct(grads, first, rows, to));
     });
     return std::move(kernel_);
   }
@@ -108,13 +113,26 @@ class HeadEmitter {
     const Access logits = Logits();
     ForLanes(b_, head_.classes, [&](Value column, int64_t live) {
       Value x = LoadLanes(b_, buffers, logits, {local, column}, live);
-      StoreLanes(b_, EmitLogitGrad(b_, x, shift, scale, wanted, column, 0, head_.classes), buffers,
-                 logits, {local, column}, live);
+      x = EmitLogitGrad(b_, x, shift, scale, wanted, column, 0, head_.classes);
+      if (head_.element.isF32())
+        StoreLanes(b_, x, buffers, logits, {local, column}, live);
+      else
+        StoreRounded(KeepLive(b_, x, live, 0), buffers[logits.buffer], local, column);
     });
+  }
+
+  // In place of logits that have been read: pairs take the first half of their row.
+  void StoreRounded(Value grad, Value buffer, Value local, Value column) {
+    const mlir::Type narrow = codegen::WithElement(grad.getType(), head_.element);
+    Value rounded = mlir::arith::TruncFOp::create(b_, narrow, grad);
+    const bool pairs = lane_ == Lane::kPair;
+    Value at = b_.Add(b_.Mul(local, logits_.row_stride), b_.Div(column, DepthOf(lane_)));
+    b_.StoreVector(pairs ? PairsOf(b_, rounded) : Widen(b_, rounded), buffer, at);
   }
 
   const codegen::LinearCrossEntropy head_;
   const codegen::LinearCrossEntropy::Logits logits_;
+  const Lane lane_;
   const Targets targets_;
   mlir::func::FuncOp body_;
   Target target_;
@@ -128,7 +146,6 @@ absl::StatusOr<Kernel> EmitLinearCrossEntropy(mlir::func::FuncOp body, mlir::Mod
   if (!op) return absl::InternalError("a kernel without its anchor");
   TRAMA_ASSIGN_OR_RETURN(const auto outputs, OutputsOf(body, op->getResults()));
   TRAMA_ASSIGN_OR_RETURN(auto head, codegen::HeadOf(op));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(head.element));
   return HeadEmitter(std::move(head), body, module, target).EmitLosses(outputs[0]);
 }
 
@@ -139,7 +156,6 @@ absl::StatusOr<Kernel> EmitLinearCrossEntropyGrad(mlir::func::FuncOp body, mlir:
   TRAMA_ASSIGN_OR_RETURN(const Access grad, ReadAccess(op.getGrad()));
   TRAMA_ASSIGN_OR_RETURN(const auto outputs, OutputsOf(body, op->getResults()));
   TRAMA_ASSIGN_OR_RETURN(auto head, codegen::HeadOf(op));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(head.element));
   return HeadEmitter(std::move(head), body, module, target).EmitGradients(grad, outputs);
 }
 }  // namespace

@@ -11,7 +11,6 @@ absl::StatusOr<Kernel> EmitProductOf(mlir::func::FuncOp body, mlir::ModuleOp mod
   Op op = FindAnchor<Op>(body);
   if (!op) return absl::InternalError("a kernel without its anchor");
   TRAMA_ASSIGN_OR_RETURN(Product product, codegen::ProductOf(op, body));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(product.element));
   codegen::Normalize(product);
   Builder b(module, target.lanes);
   Kernel kernel;

@@ -16,6 +16,7 @@ namespace trama::cpu {
 struct Target {
   int64_t lanes = 16;      // f32 in a vector register: 16 AVX-512, 8 AVX2, 4 otherwise
   int64_t registers = 32;  // vector registers
+  bool bf16_dots = false;  // vdpbf16ps on registers of 16 lanes: AVX512_BF16
 };
 
 // One phase of a kernel: a func.func in the kernel's module with the arguments

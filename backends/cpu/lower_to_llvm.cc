@@ -18,6 +18,7 @@
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -26,6 +27,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 namespace trama::cpu {
@@ -102,6 +104,16 @@ void PrepareLowering(mlir::MLIRContext& context) {
                       mlir::x86vector::X86VectorDialect>();
   mlir::registerBuiltinDialectTranslation(context);
   mlir::registerLLVMDialectTranslation(context);
+}
+
+void ExpandBf16Rounding(mlir::ModuleOp module) {
+  llvm::SmallVector<mlir::Operation*> roundings;
+  module.walk([&](mlir::arith::TruncFOp op) {
+    if (mlir::getElementTypeOrSelf(op.getType()).isBF16()) roundings.push_back(op);
+  });
+  mlir::RewritePatternSet patterns(module.getContext());
+  mlir::arith::populateExpandBFloat16Patterns(patterns);
+  static_cast<void>(mlir::applyOpPatternsGreedily(roundings, std::move(patterns)));
 }
 
 absl::StatusOr<std::string> LowerToObject(mlir::ModuleOp module,

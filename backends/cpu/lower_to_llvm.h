@@ -14,6 +14,10 @@ void InitializeNativeCodegen();
 // Loads the dialects and registers the translations that LowerToObject needs.
 void PrepareLowering(mlir::MLIRContext& context);
 
+// Spells out roundings to bf16, for machines without an instruction for it: LLVM would call a
+// function of the compiler's runtime that no process need have.
+void ExpandBf16Rounding(mlir::ModuleOp module);
+
 // Phase functions `symbols` of `module` become functions PREFIX_0, PREFIX_1, ... of type
 // PhaseFunction (compiler.h); nothing else is visible. Consumes the module's contents.
 absl::StatusOr<std::string> LowerToObject(mlir::ModuleOp module,

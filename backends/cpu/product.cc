@@ -1,6 +1,8 @@
 // The work is cut into tasks of (split of the depth, batch, panel of columns, block of rows). A
 // task packs its panel into the thread's scratch (unless B can be read as it lies) and runs tiles
-// down the rows; A is read in place, one scalar a lane-wide multiply. Deep products go by blocks of
+// down the rows; A is read in place, one scalar a lane-wide multiply, or from where a phase before
+// packed it (tiling.h). Narrow elements are multiplied as tile.h's Lane says: packing makes pairs
+// of bf16 where the machine multiplies those, else floats. Deep products go by blocks of
 // the depth whose sums stay in scratch; where outputs are few or A is larger than the cache the
 // depth is split over tasks whose sums a second phase adds in order. The layout follows Goto and
 // van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
@@ -8,11 +10,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "backends/cpu/dot_product.h"
 #include "backends/cpu/tile.h"
+#include "backends/cpu/tiling.h"
 
 namespace trama::cpu {
 using codegen::PhaseArguments;
@@ -35,105 +37,46 @@ void FinishProduct(Builder& b, const Product& p, ArrayRef<Value> buffers, ValueR
 }
 
 namespace {
-struct Tiling {
-  int64_t rows = 8, vectors = 3;  // of one tile
-  int64_t row_block = 0;          // rows of a task, a multiple of `rows` unless all
-  int64_t depth_block = 0;        // depth of a packed panel
-  int64_t split_depth = 0;        // depth of a task, blocks of depth_block
-  int64_t splits = 1;             // tasks that share one output
-  bool pack = true;
-  bool staged = false;  // the epilogue runs from memory, not from the accumulators
-};
-
-constexpr double kSmallFlops = 20e3;  // one task
-constexpr double kTaskFlops = 150e3;  // not worth cutting further
-constexpr int64_t kTasks = 12;        // enough to keep a few threads equally busy
-constexpr int64_t kMaxDepth = 1536;   // a panel of 48 columns then takes a third of L2; also what
-                                      // one running sum may take before it loses digits
-constexpr int64_t kMaxRowBlock = 1024;
+constexpr double kSmallFlops = 20e3;       // one task
 constexpr int64_t kPrefetchDepth = 16;     // steps of the depth, some 200 cycles of a full tile
-constexpr int64_t kCacheFloats = 4 << 20;  // half of an L3 cache
-constexpr int64_t kLine = 16;              // floats of a cache line
 constexpr int64_t kFetchFloats = 1 << 18;  // a right operand that is likely to come from memory
 constexpr int64_t kFetchRows = 128;        // few
-
-// How many steps down a column of A the L2 cache holds the lines of until the next tile of rows
-// takes the other half of them: a stride of many lines meets few of the cache's sets.
-int64_t ColumnDepth(int64_t stride) {
-  constexpr int64_t kSets = 1024, kWays = 16;  // 1 MiB
-  if (stride < kLine) return kMaxDepth;
-  const int64_t sets = kSets / std::gcd(std::max<int64_t>(stride / kLine, 1), kSets);
-  return std::max<int64_t>(sets * kWays, 128);
-}
-
-Tiling ChooseTiling(const Product& p, const Target& target) {
-  Tiling t;
-  const int64_t lanes = target.lanes, rows = p.rows(), depth = p.depth;
-  const int64_t all_vectors = (p.columns() + lanes - 1) / lanes;
-  const bool wide = target.registers >= 32, contiguous = p.right.strides.back() == 1;
-  t.staged = p.epilogue.IsHeavy() ||
-             (p.activation != Activation::none && p.activation != Activation::relu);
-
-  if (rows <= 4 && contiguous) {
-    // Decoding: every weight is read once, in rows as long as the registers allow.
-    const int64_t most = (wide ? 16 : 8) / rows;
-    t.vectors = std::min(all_vectors, most);
-    while (t.vectors > 4 && p.batch() * ((all_vectors + t.vectors - 1) / t.vectors) < 8)
-      t.vectors = (t.vectors + 1) / 2;
-    t.rows = rows;
-  } else {
-    t.vectors = std::min<int64_t>(all_vectors, wide ? 3 : 2);
-    if (wide && all_vectors == 4) t.vectors = 2;
-    const int64_t most = t.vectors == 1 ? (wide ? 16 : 8) : wide ? 8 : 6;
-    const int64_t tiles = (rows + most - 1) / most;
-    t.rows = (rows + tiles - 1) / tiles;
-  }
-  const int64_t panels = (all_vectors + t.vectors - 1) / t.vectors;
-  const int64_t tiles = (rows + t.rows - 1) / t.rows;
-
-  // Rows are cut where the panels alone are too few, but not so far that packing shows.
-  const int64_t wanted =
-      std::clamp<int64_t>(static_cast<int64_t>(p.flops() / kTaskFlops), 1, kTasks);
-  const int64_t least_tiles = contiguous ? 8 : 24;
-  int64_t blocks = std::max<int64_t>(1, (wanted + p.batch() * panels - 1) / (p.batch() * panels));
-  blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, tiles / least_tiles));
-  blocks = std::max(blocks, (rows + kMaxRowBlock - 1) / kMaxRowBlock);
-  const int64_t block_tiles = (tiles + blocks - 1) / blocks;
-  t.row_block = block_tiles * t.rows;
-
-  const bool panel_as_it_lies =
-      panels == 1 && p.columns() % lanes == 0 && p.right_depth_stride <= 2 * t.vectors * lanes;
-  t.pack = !contiguous || (block_tiles > 2 && !panel_as_it_lies);
-
-  auto cut = [&](int64_t size, int64_t pieces) {
-    const int64_t piece = (size + pieces - 1) / pieces;
-    return piece < size ? (piece + lanes - 1) / lanes * lanes : size;
-  };
-  const bool large_left = rows * depth > kCacheFloats;
-  if (p.batch() * panels * tiles <= 4 && depth >= 4096)
-    t.splits = std::clamp<int64_t>(depth / 1024, 2, 16);
-  else if (large_left && depth >= 8192)
-    t.splits = 8;
-  t.split_depth = cut(std::max<int64_t>(depth, 1), t.splits);
-  t.splits = (depth + t.split_depth - 1) / t.split_depth;
-  t.depth_block = t.split_depth;
-  const int64_t most_depth = std::min(kMaxDepth, ColumnDepth(p.left_depth_stride));
-  if (t.depth_block > most_depth)
-    t.depth_block = cut(t.split_depth, (t.split_depth + most_depth - 1) / most_depth);
-  return t;
-}
+constexpr int64_t kLineBytes = 64;
 
 class ProductEmitter {
  public:
-  ProductEmitter(Builder& b, const Product& p, const Tiling& t) : b_(b), p_(p), t_(t) {}
+  ProductEmitter(Builder& b, const Product& p, const Tiling& t)
+      : b_(b), p_(p), t_(t), unit_(DepthOf(t.lane)) {}
 
+  // Packing the left operand: a group of rows a task.
+  int64_t left_tasks() const { return left_batch() * left_groups(); }
+  double left_flops() const { return 4.0 * left_tasks() * b_.lanes * p_.depth; }
   int64_t tasks() const { return t_.splits * p_.batch() * panels() * row_blocks(); }
   int64_t sum_tasks() const { return p_.batch() * p_.rows(); }
+
+  void EmitPackLeft(SmallVector<Value> buffers, PhaseArguments& arguments) {
+    Prepare(std::move(buffers), arguments);
+    b_.For(arguments.begin, arguments.end, 1, [&](Value task) {
+      SmallVector<Value> at = BatchIndices(b_, p_, b_.Div(task, left_groups()));
+      Value group = b_.Rem(task, left_groups());
+      at.append({b_.Mul(group, b_.lanes), b_.Index(0)});
+      const MatrixSource source{buffers_[p_.left.buffer], ElementIndex(b_, p_.left, at),
+                                p_.left_depth_stride, left_row_stride()};
+      auto pack = [&](int64_t rows) {
+        PackLanes(source, left_, b_.Index(p_.depth), rows, b_.Mul(task, left_steps()));
+      };
+      const int64_t rest = p_.rows() % b_.lanes;
+      if (rest == 0) return pack(b_.lanes);
+      b_.If(
+          b_.Compare(mlir::arith::CmpIPredicate::eq, group, b_.Index(left_groups() - 1)),
+          [&] { pack(rest); }, [&] { pack(b_.lanes); });
+    });
+  }
 
   // The products of a range of tasks.
   void EmitProducts(SmallVector<Value> buffers, PhaseArguments& arguments) {
     Prepare(std::move(buffers), arguments);
-    if (t_.pack) panel_ = arguments.scratch.Take(b_, {RoundUp(t_.depth_block), width()});
+    if (t_.pack) panel_ = arguments.scratch.Take(b_, {RoundUp(Steps(t_.depth_block)), width()});
     if (depth_blocks() > 1) sums_ = arguments.scratch.Take(b_, {t_.row_block, width()});
     if (t_.staged) stage_ = arguments.scratch.Take(b_, {t_.rows, width()});
     b_.For(arguments.begin, arguments.end, 1, [&](Value task) { EmitTask(task); });
@@ -165,9 +108,31 @@ class ProductEmitter {
   int64_t panels() const { return (p_.columns() + width() - 1) / width(); }
   int64_t row_blocks() const { return (p_.rows() + t_.row_block - 1) / t_.row_block; }
   int64_t depth_blocks() const { return (t_.split_depth + t_.depth_block - 1) / t_.depth_block; }
+  // A step takes what a lane holds of the depth.
+  int64_t Steps(int64_t depth) const { return (depth + unit_ - 1) / unit_; }
+  Value Steps(Value depth) { return unit_ == 1 ? depth : b_.Div(b_.Add(depth, unit_ - 1), unit_); }
+
+  // The left operand packed: [batch, group of `lanes` rows, step][row].
+  int64_t left_row_stride() const { return p_.left.strides[p_.sizes.size() - 2]; }
+  int64_t left_batch() const {
+    const bool shared =
+        llvm::all_of(llvm::drop_end(p_.left.strides, 2), [](int64_t s) { return s == 0; });
+    return shared ? 1 : p_.batch();
+  }
+  int64_t left_groups() const { return (p_.rows() + b_.lanes - 1) / b_.lanes; }
+  int64_t left_steps() const { return RoundUp(Steps(p_.depth)); }
+
+  void PackLanes(const MatrixSource& source, Value panel, Value depth, int64_t columns,
+                 Value first_row = nullptr) {
+    const int64_t tail = p_.depth % (b_.lanes * unit_);
+    if (t_.lane == Lane::kPair)
+      return PackPairs(b_, source, panel, depth, tail, columns, first_row);
+    PackPanel(b_, source, panel, depth, tail, columns, /*scale=*/1, first_row);
+  }
 
   void Prepare(SmallVector<Value> buffers, PhaseArguments& arguments) {
     buffers_ = std::move(buffers);
+    if (t_.pack_left) left_ = arguments.workspace.Take(b_, {left_tasks() * left_steps(), b_.lanes});
     if (t_.splits > 1)
       partial_ =
           arguments.workspace.Take(b_, {t_.splits, p_.batch() * p_.rows(), panels() * width()});
@@ -221,10 +186,9 @@ class ProductEmitter {
   }
 
   void Pack(Value depth_begin, Value depth) {
-    PackPanel(b_,
-              {buffers_[p_.right.buffer], RightOffset(depth_begin), p_.right_depth_stride,
+    PackLanes({buffers_[p_.right.buffer], RightOffset(depth_begin), p_.right_depth_stride,
                p_.right.strides.back()},
-              panel_, depth, p_.depth % b_.lanes, columns_);
+              panel_, depth, columns_);
   }
 
   int64_t column_stride() const { return p_.right.strides.back(); }
@@ -237,7 +201,14 @@ class ProductEmitter {
            t_.row_block / t_.rows >= FetchTiles() &&
            (column_stride() == 1 ? p_.rows() <= kFetchRows : p_.right_depth_stride == 1);
   }
-  int64_t FetchTiles() const { return (width() + kLine - 1) / kLine; }
+  // Elements of a line, in which the right operand's lie.
+  int64_t Line() const { return kLineBytes * 8 / p_.element.getIntOrFloatBitWidth(); }
+  // Lines of the panel in one row along the columns; steps that a line along the depth lasts.
+  int64_t RowLines() const { return (width() + Line() - 1) / Line(); }
+  int64_t LineSteps() const { return Line() / unit_; }
+  int64_t FetchTiles() const {
+    return column_stride() == 1 ? unit_ * RowLines() : (width() + LineSteps() - 1) / LineSteps();
+  }
 
   // Where the panel after this one begins: deeper down, or in the next columns.
   Value NextPanel(Value depth_begin, Value depth) {
@@ -253,15 +224,19 @@ class ProductEmitter {
     Value fetches = b_.Less(tile, b_.Index(FetchTiles()));
     auto or_zero = [&](Value x) { return b_.Select(fetches, x, b_.Index(0)); };
     if (column_stride() == 1) {
-      Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, kLine)));
-      Value stride = or_zero(b_.Index(p_.right_depth_stride));
+      Value line = b_.Mul(tile, Line());
+      if (unit_ > 1)  // the lines of one row, then those of the step's next
+        line = b_.Add(b_.Mul(b_.Rem(tile, RowLines()), Line()),
+                      b_.Mul(b_.Div(tile, RowLines()), p_.right_depth_stride));
+      Value first = b_.Add(next_panel_, or_zero(line));
+      Value stride = or_zero(b_.Index(unit_ * p_.right_depth_stride));
       return [=, this](Value k) { return b_.Add(first, b_.Mul(k, stride)); };
     }
-    // Lines along the depth: in kLine steps those of kLine columns.
-    Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, kLine * column_stride())));
-    Value stride = or_zero(b_.Index(column_stride())), along = or_zero(b_.Index(1));
+    // Lines along the depth: in the steps that they last those of as many columns.
+    Value first = b_.Add(next_panel_, or_zero(b_.Mul(tile, LineSteps() * column_stride())));
+    Value stride = or_zero(b_.Index(column_stride())), along = or_zero(b_.Index(unit_));
     return [=, this](Value k) {
-      Value column = b_.Rem(k, kLine);
+      Value column = b_.Rem(k, LineSteps());
       return b_.Add(b_.Add(first, b_.Mul(column, stride)), b_.Mul(b_.Sub(k, column), along));
     };
   }
@@ -284,31 +259,24 @@ class ProductEmitter {
 
   void EmitTile(Value row, int64_t rows, Value depth_begin, Value depth, Value block_begin) {
     const int64_t vectors = (columns_ + b_.lanes - 1) / b_.lanes;
-    SmallVector<Value> corner(batch_);
-    corner.append({row, column_});
-    Value left =
-        b_.Add(ElementIndex(b_, p_.left, corner), b_.Mul(depth_begin, p_.left_depth_stride));
-    const int64_t row_stride = p_.left.strides[p_.sizes.size() - 2];
+    const auto load_left = LeftOperand(row, depth_begin);
     Value right = t_.pack ? Value() : RightOffset(depth_begin);
     Prefetch(row, rows, vectors);
     std::function<Value(Value)> fetched;
     if (Fetches()) fetched = FetchedBy(b_.Div(b_.Sub(row, block_begin), t_.rows));
     SmallVector<Value> sums = TileProduct(
-        b_, rows, vectors, b_.Index(0), depth,
+        b_, rows, vectors, b_.Index(0), Steps(depth),
         [&](int64_t i, Value k) {
-          Value at = b_.Add(left, b_.Mul(k, p_.left_depth_stride));
-          // A column's walk down the rows of A crosses pages, where no hardware prefetcher follows.
-          if (i == 0 && p_.left_depth_stride > 64)
-            PrefetchLine(p_.left.buffer, b_.Add(at, kPrefetchDepth * p_.left_depth_stride));
           if (i == 0 && fetched) PrefetchLine(p_.right.buffer, fetched(k));
-          return b_.Load(buffers_[p_.left.buffer], b_.Add(at, i * row_stride));
+          return load_left(i, k);
         },
         [&](Value k, int64_t v) {
           if (t_.pack) return b_.LoadVector(panel_, {k, b_.Index(v * b_.lanes)});
-          Value at = b_.Add(b_.Add(right, b_.Mul(k, p_.right_depth_stride)), v * b_.lanes);
-          if (Live(v) == b_.lanes) return b_.LoadVector(buffers_[p_.right.buffer], at);
-          return b_.LoadMasked(buffers_[p_.right.buffer], at, b_.Mask(b_.Index(Live(v))));
-        });
+          Value at = b_.Add(b_.Add(right, b_.Mul(k, unit_ * p_.right_depth_stride)), v * b_.lanes);
+          if (t_.lane == Lane::kFloat) return Widen(b_, LoadRight(at, v));
+          return Interleave(b_, LoadRight(at, v), LoadRight(b_.Add(at, p_.right_depth_stride), v));
+        },
+        t_.lane);
     if (depth_blocks() == 1) return FinishTile(row, rows, vectors, sums);
 
     Value local = b_.Sub(row, block_begin);
@@ -334,6 +302,50 @@ class ProductEmitter {
               b_.Less(end, depth_end_), [&] { each(/*add=*/true, /*store=*/true); },
               [&] { FinishTile(row, rows, vectors, each(/*add=*/true, /*store=*/false)); });
         });
+  }
+
+  // A function of row i of the tile at `row` and step k from `depth_begin` on: the left operand's
+  // lane, in the bits of a float.
+  std::function<Value(int64_t, Value)> LeftOperand(Value row, Value depth_begin) {
+    if (t_.pack_left) {
+      Value group = b_.Div(row, b_.lanes), first = b_.Rem(row, b_.lanes);
+      if (left_batch() > 1) group = b_.Add(b_.Mul(batch_index_, left_groups()), group);
+      Value step = b_.Add(b_.Mul(group, left_steps()), b_.Div(depth_begin, unit_));
+      return [=, this](int64_t i, Value k) {
+        return b_.Load(left_, {b_.Add(step, k), b_.Add(first, i)});
+      };
+    }
+    SmallVector<Value> corner(batch_);
+    corner.append({row, column_});
+    Value left =
+        b_.Add(ElementIndex(b_, p_.left, corner), b_.Mul(depth_begin, p_.left_depth_stride));
+    Value buffer = buffers_[p_.left.buffer];
+    const int64_t row_stride = left_row_stride();
+    if (t_.lane == Lane::kFloat)
+      return [=, this](int64_t i, Value k) {
+        Value at = b_.Add(left, b_.Mul(k, p_.left_depth_stride));
+        // A column's walk down the rows of A crosses pages, where no hardware prefetcher follows.
+        if (i == 0 && p_.left_depth_stride > 64)
+          PrefetchLine(p_.left.buffer, b_.Add(at, kPrefetchDepth * p_.left_depth_stride));
+        return b_.Load(buffer, b_.Add(at, i * row_stride));
+      };
+    if (HoldsPairs(buffer)) {
+      Value first = b_.Div(left, unit_);
+      return [=, this](int64_t i, Value k) {
+        return b_.Load(buffer, b_.Add(b_.Add(first, k), i * row_stride / unit_));
+      };
+    }
+    return [=, this](int64_t i, Value k) -> Value {
+      Value at = b_.Add(b_.Add(left, b_.Mul(k, unit_)), i * row_stride);
+      return mlir::vector::ExtractOp::create(b_, PairsOf(b_, b_.LoadVector(buffer, at, unit_)), 0);
+    };
+  }
+
+  // A vector of the right operand as it lies.
+  Value LoadRight(Value at, int64_t v) {
+    Value buffer = buffers_[p_.right.buffer];
+    if (Live(v) == b_.lanes) return b_.LoadVector(buffer, at);
+    return b_.LoadMasked(buffer, at, b_.Mask(b_.Index(Live(v))));
   }
 
   // What the epilogue reads has left the L2 cache since it was written: fetch it while the product
@@ -392,8 +404,9 @@ class ProductEmitter {
   Builder& b_;
   const Product& p_;
   const Tiling& t_;
+  const int64_t unit_;  // elements of the depth in a lane
   SmallVector<Value> buffers_;
-  Value panel_, sums_, stage_, partial_;
+  Value left_, panel_, sums_, stage_, partial_;
   Value next_panel_;  // index of its first element
   // The task at hand.
   Value row_block_, batch_index_, split_, column_;
@@ -423,9 +436,20 @@ void AppendProduct(Builder& b, mlir::func::FuncOp body, const Product& product,
                    llvm::function_ref<SmallVector<Value>(PhaseArguments&)> buffers,
                    Kernel& kernel) {
   kernel.optimization = 0;
-  if (IsDots(product, target)) return AppendDots(b, body, product, name, buffers, kernel);
-  const Tiling tiling = ChooseTiling(product, target);
+  const auto computed = [&, own = body.getNumArguments() +
+                                  body.getNumResults()](const Access& operand) {
+    return !product.element.isF32() && operand.buffer >= own;
+  };
+  const Computed operands{computed(product.left), computed(product.right)};
+  if (!operands.right && IsDots(product, target))
+    return AppendDots(b, body, product, LaneOf(product.element, target), name, buffers, kernel);
+  const Tiling tiling = ChooseTiling(product, operands, target);
   ProductEmitter emitter(b, product, tiling);
+  if (tiling.pack_left)
+    AppendPhase(
+        b, body, absl::StrCat(name, "_pack"), emitter.left_tasks(), emitter.left_flops(),
+        [&](PhaseArguments& arguments) { emitter.EmitPackLeft(buffers(arguments), arguments); },
+        kernel);
   AppendPhase(
       b, body, absl::StrCat(name, "_product"), emitter.tasks(), product.flops(),
       [&](PhaseArguments& arguments) { emitter.EmitProducts(buffers(arguments), arguments); },

@@ -95,7 +95,8 @@ inline std::vector<HostTensor> AnchorInputs(mlir::func::FuncOp body, int64_t lim
   return inputs;
 }
 
-// |got - want| <= tolerance * the largest finite magnitude wanted in the result, at least 1.
+// |got - want| <= tolerance * the largest finite magnitude wanted in the result, at least 1; NaN
+// where NaN is wanted.
 inline void ExpectNearLargest(const std::vector<HostTensor>& got,
                               const std::vector<HostTensor>& want, double tolerance) {
   ASSERT_EQ(got.size(), want.size());
@@ -106,7 +107,7 @@ inline void ExpectNearLargest(const std::vector<HostTensor>& got,
       if (std::isfinite(want[r].at(i))) largest = std::max(largest, std::abs(want[r].at(i)));
     for (int64_t i = 0; i < want[r].num_elements(); ++i) {
       const double w = want[r].at(i), g = got[r].at(i);
-      ASSERT_TRUE(w == g || std::abs(w - g) <= tolerance * largest)
+      ASSERT_TRUE(std::isnan(w) ? std::isnan(g) : w == g || std::abs(w - g) <= tolerance * largest)
           << "result " << r << " element " << i << ": " << g << ", not " << w;
     }
   }

@@ -12,20 +12,22 @@
 
 namespace trama::kernel_testing {
 
-// lhs and rhs as the op takes them.
+// lhs and rhs, of `type`, as the op takes them; the result is f32.
 inline std::string Matmul(std::vector<int64_t> batch, int64_t m, int64_t k, int64_t n, bool tl,
-                          bool tr) {
-  auto shape = [&](int64_t r, int64_t c) {
+                          bool tr, const std::string& type = "f32") {
+  auto shape = [&](int64_t r, int64_t c, const std::string& element) {
     std::vector<int64_t> s = batch;
     s.push_back(r);
     s.push_back(c);
-    return Tensor(s);
+    return Tensor(s, element);
   };
-  const std::string lhs = tl ? shape(k, m) : shape(m, k), rhs = tr ? shape(n, k) : shape(k, n);
-  return absl::StrCat("func.func private @k(%a: ", lhs, ", %b: ", rhs, ") -> ", shape(m, n),
+  const std::string lhs = tl ? shape(k, m, type) : shape(m, k, type);
+  const std::string rhs = tr ? shape(n, k, type) : shape(k, n, type);
+  const std::string result = shape(m, n, "f32");
+  return absl::StrCat("func.func private @k(%a: ", lhs, ", %b: ", rhs, ") -> ", result,
                       " attributes {trama.kind = \"matmul\"} {\n  %y = trama.matmul %a",
                       tl ? " transposed" : "", ", %b", tr ? " transposed" : "", " : ", lhs, ", ",
-                      rhs, "\n  return %y : ", shape(m, n), "\n}\n");
+                      rhs, "\n  return %y : ", result, "\n}\n");
 }
 
 // `Fixture`: a backend's, with Check(body, tolerance).

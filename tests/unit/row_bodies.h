@@ -44,19 +44,23 @@ inline std::string CrossEntropyGrad(int64_t n, int64_t v, const std::string& att
                    logits, ", ", targets, ", ", rows, "\nreturn %y : ", logits));
 }
 
-inline std::string LinearHead(int64_t n, int64_t c, int64_t v, bool gradient) {
-  const std::string x = Tensor({n, c}), w = Tensor({v, c}), t = Tensor({n}, "i32"), y = Tensor({n});
+// x and weight of `type`; all else is f32.
+inline std::string LinearHead(int64_t n, int64_t c, int64_t v, bool gradient,
+                              const std::string& type = "f32") {
+  const std::string x = Tensor({n, c}, type), w = Tensor({v, c}, type), t = Tensor({n}, "i32"),
+                    y = Tensor({n}), dx = Tensor({n, c}), dw = Tensor({v, c});
   if (!gradient)
     return KernelText(
         "linear_cross_entropy", absl::StrCat("%x: ", x, ", %w: ", w, ", %t: ", t), y,
         absl::StrCat("%y = trama.linear_cross_entropy %x, %w, %t {ignore_index = 0 : i64} : ", x,
                      ", ", w, ", ", t, "\nreturn %y : ", y));
-  return KernelText(
-      "linear_cross_entropy_grad", absl::StrCat("%g: ", y, ", %x: ", x, ", %w: ", w, ", %t: ", t),
-      absl::StrCat(y, ", ", x, ", ", w),
-      absl::StrCat("%y, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %t "
-                   "{ignore_index = 0 : i64} : ",
-                   y, ", ", x, ", ", w, ", ", t, "\nreturn %y, %dx, %dw : ", y, ", ", x, ", ", w));
+  return KernelText("linear_cross_entropy_grad",
+                    absl::StrCat("%g: ", y, ", %x: ", x, ", %w: ", w, ", %t: ", t),
+                    absl::StrCat(y, ", ", dx, ", ", dw),
+                    absl::StrCat("%y, %dx, %dw = trama.linear_cross_entropy_grad %g, %x, %w, %t "
+                                 "{ignore_index = 0 : i64} : ",
+                                 y, ", ", x, ", ", w, ", ", t, "\nreturn %y, %dx, %dw : ", y, ", ",
+                                 dx, ", ", dw));
 }
 
 // The residual's gradient joins dx; the sums are not asked for.

@@ -194,7 +194,8 @@ class CpuDevice : public plugin::DeviceBase {
     return absl::StrCat(R"({"device": )", codegen::JsonString(machine.cpu()), R"(, "kernels": "*,)",
                         absl::StrJoin(kinds, ","), R"(", "alignment": )", kAlignment,
                         R"(, "memory_bytes": )", memory, R"(, "threads": )", engine_.pool->size(),
-                        R"(, "features": ["f32x)", machine.target().lanes, "\"]}");
+                        R"(, "features": ["f32x)", machine.target().lanes,
+                        R"(", "bf16_products", "f16_products"]})");
   }
   absl::StatusOr<std::unique_ptr<plugin::BufferBase>> Alloc(size_t bytes) override {
     return Block::Create(bytes);
