@@ -1,10 +1,8 @@
 #include "backends/vulkan/executable.h"
 
 #include <algorithm>
-#include <map>
 
 #include "absl/strings/str_cat.h"
-#include "backends/vulkan/tile_tuner.h"
 #include "base/status_macros.h"
 #include "passes/pipelines.h"
 
@@ -25,42 +23,6 @@ absl::Status Engine::ReserveWorkspace(uint64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status Engine::ReadTiles() {
-  const std::string name = DeviceName(*device);
-  auto table = TileTable::Read(tile_file, name);
-  if (!table.ok() && !tune) return table.status();
-  device->SetTiles(std::make_shared<TileTable>(table.ok() ? *std::move(table) : TileTable(name)));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Engine::Tune(absl::Span<const KernelSource> sources) {
-  auto table = std::make_shared<TileTable>(static_cast<const TileTable&>(*device->target().tiles));
-  TRAMA_ASSIGN_OR_RETURN(const std::vector<TunedProduct> tuned,
-                         TuneTiles(*memory, *shaders, sources, *table));
-  TRAMA_RETURN_IF_ERROR(table->Write(tile_file));
-  device->SetTiles(std::move(table));
-  return absl::StrCat(R"({"file": )", codegen::JsonString(tile_file), R"(, "products": )",
-                      TunedJson(tuned), "}");
-}
-
-absl::Status CheckTypes(const plan::Plan& plan, const Target& target) {
-  const std::map<std::string, bool> has = {
-      {"bool", target.int8 && target.storage8},
-      {"i8", target.int8 && target.storage8},
-      {"f16", target.float16 && target.storage16},
-      {"bf16", target.int16 && target.storage16},
-      {"i64", target.int64},
-      {"f64", target.float64},
-  };
-  for (const plan::Kernel& kernel : plan.kernels())
-    for (const auto* types : {&kernel.operands(), &kernel.results()})
-      for (const plan::TensorType& type : *types)
-        if (const auto found = has.find(type.dtype()); found != has.end() && !found->second)
-          return absl::UnimplementedError(absl::StrCat(
-              kernel.kind(), ": the device's shaders have no ", type.dtype(), " in memory"));
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
                                                              std::string_view bytes) {
   auto executable = std::make_unique<Executable>(engine);
@@ -71,13 +33,9 @@ absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
   target.alignment = engine.memory->alignment();
   target.max_block_bytes = engine.memory->max_block_bytes();
   TRAMA_RETURN_IF_ERROR(ValidatePlan(plan, target));
-  TRAMA_RETURN_IF_ERROR(CheckTypes(plan, engine.device->target()));
   std::vector<KernelSource> sources;
   for (const plan::Kernel& kernel : plan.kernels())
     sources.push_back({kernel.kind(), &kernel.body(), kernel.hash()});
-  if (engine.tune) {
-    TRAMA_ASSIGN_OR_RETURN(executable->tuned_, engine.Tune(sources));
-  }
   TRAMA_ASSIGN_OR_RETURN(const std::vector<const LoadedKernel*> kernels,
                          engine.shaders->Load(sources, &executable->statistics_));
   uint64_t workspace_bytes = 0;
@@ -152,7 +110,6 @@ std::string Executable::Statistics() {
                    R"(, "compile_ms": )", statistics_.compile_ms, R"(, "workspace_bytes": )",
                    engine_.workspace ? engine_.workspace->size() : 0, R"(, "host_fallbacks": 0)",
                    R"(, "dispatches": )", dispatches);
-  if (!tuned_.empty()) absl::StrAppend(&json, R"(, "tuned": )", tuned_);
   if (engine_.profile)
     absl::StrAppend(&json, R"(, "programs": )", codegen::ProfileJson(plan_, profiles));
   return json + "}";

@@ -196,7 +196,50 @@ bool MovesBytesOnly(mlir::Operation* op) {
                    arith::TruncIOp, arith::SelectOp>(op) ||
          mlir::isa<vector::VectorDialect, mlir::scf::SCFDialect>(op->getDialect());
 }
+// Whether `op` reads 64-bit integers of which no more than the lower 32 bits are used.
+bool ReadsLowerHalves(mlir::Operation* op) {
+  return mlir::isa<memref::LoadOp>(op) && llvm::all_of(op->getUsers(), [](mlir::Operation* user) {
+           return mlir::isa<arith::IndexCastOp, arith::TruncIOp>(user);
+         });
+}
 }  // namespace
+
+void ReadLowerHalves(gpu::GPUFuncOp function, const Target& target) {
+  if (target.int64) return;
+  for (mlir::BlockArgument buffer : function.getArguments()) {
+    auto type = mlir::cast<MemRefType>(buffer.getType());
+    if (!ScalarOf(type).isInteger(64) || !llvm::all_of(buffer.getUsers(), ReadsLowerHalves))
+      continue;
+    auto vector = mlir::dyn_cast<VectorType>(type.getElementType());
+    const int64_t lanes = vector ? vector.getNumElements() : 1;
+    Type word = mlir::IntegerType::get(type.getContext(), 32);
+    buffer.setType(MemRefType::get({2 * lanes * type.getNumElements()}, word,
+                                   mlir::MemRefLayoutAttrInterface{}, type.getMemorySpace()));
+    for (mlir::Operation* user : llvm::make_early_inc_range(buffer.getUsers())) {
+      mlir::OpBuilder at(user);
+      Builder b(user->getLoc(), at, /*lanes=*/4);
+      Value first = b.Mul(mlir::cast<memref::LoadOp>(user).getIndices()[0], 2 * lanes);
+      SmallVector<Value> words;
+      for (int64_t l = 0; l < lanes; ++l) words.push_back(b.Load(buffer, b.Add(first, 2 * l)));
+      Value lower =
+          vector ? Value(vector::FromElementsOp::create(b, vector.clone(word), words)) : words[0];
+      for (mlir::Operation* narrowing : llvm::make_early_inc_range(user->getUsers())) {
+        b.setInsertionPoint(narrowing);
+        Type to = narrowing->getResult(0).getType();
+        Value value = lower;
+        if (mlir::isa<arith::IndexCastOp>(narrowing))
+          value = arith::IndexCastOp::create(b, to, lower);
+        else if (to != lower.getType())
+          value = arith::TruncIOp::create(b, to, lower);
+        narrowing->getResult(0).replaceAllUsesWith(value);
+        narrowing->erase();
+      }
+      user->erase();
+    }
+  }
+  function.setFunctionType(mlir::FunctionType::get(
+      function.getContext(), function.getBody().front().getArgumentTypes(), {}));
+}
 
 void PopulateBFloat16Expansions(mlir::RewritePatternSet& patterns) {
   patterns.add<ExpandToBFloat16<arith::SIToFPOp>, ExpandToBFloat16<arith::UIToFPOp>,
@@ -237,7 +280,7 @@ LogicalResult StoreNarrowTypes(gpu::GPUFuncOp function, const Target& target) {
   for (Value buffer : memory)
     for (mlir::Operation* user : buffer.getUsers())
       if (ScalarOf(buffer.getType()).getIntOrFloatBitWidth() < 32 &&
-          !mlir::isa<memref::LoadOp, memref::StoreOp>(user))
+          !mlir::isa<memref::LoadOp, memref::StoreOp, mlir::UnrealizedConversionCastOp>(user))
         return user->emitError("of a buffer of fewer than 32 bits an element");
   for (Value buffer : memory) StoreBFloat16AsBits(buffer);
   const bool bytes = target.int8 && target.storage8, halves = target.int16 && target.storage16;

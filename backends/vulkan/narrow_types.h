@@ -1,5 +1,5 @@
-// Types of fewer than 32 bits, where a device's memory or arithmetic has them not; and what is an
-// error of the other ones.
+// Types of other than 32 bits, where a device's memory or arithmetic has them not; and what is an
+// error of those.
 #pragma once
 
 #include "backends/vulkan/target.h"
@@ -10,6 +10,10 @@ namespace trama::vulkan {
 
 // What computes with bf16, in f32.
 void PopulateBFloat16Expansions(mlir::RewritePatternSet& patterns);
+
+// Of 64-bit integers in memory the lower halves, where nothing else is read, as it is of ids: no
+// 64-bit integers are left then. Does nothing where the target has them.
+void ReadLowerHalves(mlir::gpu::GPUFuncOp function, const Target& target);
 
 // Failure names the first value of `function` whose type the target has not, nor these rewrites.
 mlir::LogicalResult CheckTypes(mlir::gpu::GPUFuncOp function, const Target& target);

@@ -261,6 +261,7 @@ LogicalResult RewriteKernel(gpu::GPUModuleOp module, const Target& target,
   PopulateMathExpansions(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns)))) return mlir::failure();
   for (auto function : module.getOps<gpu::GPUFuncOp>()) {
+    ReadLowerHalves(function, target);
     if (failed(CheckTypes(function, target))) return mlir::failure();
     if (failed(StoreNarrowTypes(function, target))) return mlir::failure();
     if (failed(SplitLargeBuffers(function, target, pieces))) return mlir::failure();

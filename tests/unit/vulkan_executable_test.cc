@@ -233,21 +233,5 @@ TEST_P(VulkanExecutableTest, Errors) {
               StatusIs(absl::StatusCode::kInvalidArgument, "kernel body"));
 }
 
-TEST(VulkanTypesTest, RefusesWhatTheDeviceHasNot) {
-  Target target;  // f32 and i32 alone
-  plan::Plan plan = PlanOf(1);
-  EXPECT_OK(CheckTypes(plan, target));
-  for (const char* type : {"bool", "i8", "i64", "f64", "f16", "bf16"}) {
-    plan.mutable_kernels(1)->mutable_results(0)->set_dtype(type);
-    EXPECT_THAT(CheckTypes(plan, target), StatusIs(absl::StatusCode::kUnimplemented, type));
-  }
-  target.int8 = target.storage8 = target.int16 = target.storage16 = true;
-  target.int64 = target.float64 = target.float16 = true;
-  for (const char* type : {"bool", "i8", "i64", "f64", "f16", "bf16"}) {
-    plan.mutable_kernels(1)->mutable_results(0)->set_dtype(type);
-    EXPECT_OK(CheckTypes(plan, target));
-  }
-}
-
 }  // namespace
 }  // namespace trama::vulkan

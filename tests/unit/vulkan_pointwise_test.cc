@@ -214,7 +214,8 @@ void ExpectTheInterpretersResults(const OpGroup& group, VulkanKernel& kernel) {
   std::vector<HostTensor> inputs = Inputs(kernel.body()), flushed = inputs;
   for (HostTensor& tensor : flushed)
     for (int64_t i = 0; i < tensor.num_elements(); ++i)
-      if (std::abs(tensor.at(i)) < SmallestNormal(tensor.dtype)) tensor.set(i, 0);
+      if (std::abs(tensor.at(i)) < SmallestNormal(tensor.dtype))
+        tensor.set(i, std::copysign(0, tensor.at(i)));
   ASSERT_OK_AND_ASSIGN(auto want, reference::Evaluate(kernel.body(), inputs));
   ASSERT_OK_AND_ASSIGN(auto want_flushed, reference::Evaluate(kernel.body(), flushed));
   ASSERT_OK_AND_ASSIGN(auto got, kernel.Run(inputs));
@@ -272,6 +273,30 @@ TEST(SmallDevice, HasBoolAndBFloat16) {
         }
       }
     }
+  }
+}
+
+// Of 64-bit integers it reads the lower halves, and does not compute with whole ones.
+TEST(SmallDevice, ReadsIdsOf64Bits) {
+  for (bool device_address : {true, false}) {
+    DeviceOptions options;
+    options.device_address = device_address;
+    options.narrow = [](Target& target) { target.int64 = false; };
+    ASSERT_OK_AND_ASSIGN(auto device, TestDevice::Open(options));
+    const std::string embedding =
+        "func.func @f(%t: tensor<9x8xf32>, %i: tensor<16xi64>) -> tensor<16x8xf32> {\n"
+        "%0 = trama.embedding %t, %i : tensor<9x8xf32>, tensor<16xi64>\n"
+        "return %0 : tensor<16x8xf32>}";
+    ASSERT_OK_AND_ASSIGN(auto kernel, VulkanKernel::Compile("fused", embedding, *device));
+    std::vector<HostTensor> inputs = kernel->RandomInputs(5);
+    for (int64_t i = 0; i < 16; ++i) inputs[1].set(i, 5 * i % 9);
+    kernel->ExpectMatches(inputs, 0);
+    const std::string sum =
+        "func.func @f(%a: tensor<16xi64>) -> tensor<16xi64> {\n"
+        "%0 = trama.add %a, %a : tensor<16xi64>, tensor<16xi64>\n"
+        "return %0 : tensor<16xi64>}";
+    EXPECT_THAT(VulkanKernel::Compile("fused", sum, *device),
+                StatusIs(absl::StatusCode::kUnimplemented, "the device has no 'i64'"));
   }
 }
 
