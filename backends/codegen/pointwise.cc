@@ -133,6 +133,8 @@ Value TruncateToInteger(Builder& b, Value x, Type to) {
   return b.Select(too_low, b.IntConstant(to, static_cast<int64_t>(sign)), result);
 }
 
+}  // namespace
+
 Value CastElements(Builder& b, Value x, Type to_element) {
   const Type from = getElementTypeOrSelf(x), to = WithElement(x.getType(), to_element);
   if (from == to_element) return x;
@@ -164,6 +166,8 @@ Value CastElements(Builder& b, Value x, Type to_element) {
   if (from_bits < to_bits) return arith::ExtSIOp::create(b, to, x);
   return arith::TruncIOp::create(b, to, x);
 }
+
+namespace {
 
 class Lowerings {
  public:

@@ -16,6 +16,9 @@ bool HasPointwiseLowering(mlir::Operation* op);
 // rounded after each op. Unimplemented names an op without a lowering.
 absl::StatusOr<Value> EmitPointwise(Builder& b, mlir::Operation* op, ValueRange operands);
 
+// `x` converted as trama.cast does.
+Value CastElements(Builder& b, Value x, Type element);
+
 // A tensor constant's element where all are equal.
 bool IsSplatConstant(Value tensor, double* value);
 

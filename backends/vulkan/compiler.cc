@@ -8,7 +8,6 @@
 #include "absl/strings/str_replace.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
-#include "backends/vulkan/product_tile.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -20,7 +19,7 @@
 namespace trama::vulkan {
 namespace {
 // Raise when the ABI of kernels or the stored format changes.
-constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kFormatVersion = 3;
 
 // Values one after another, lists after their length.
 class Writer {
@@ -50,6 +49,7 @@ class Writer {
     Add(compiled.shader.words);
     Add(compiled.shader.pieces);
     Add(compiled.shader.address_table);
+    Add(compiled.shader.subgroup_size);
   }
   std::string Take() { return std::move(bytes_); }
 
@@ -98,6 +98,7 @@ class Reader {
     Get(compiled.shader.words);
     Get(compiled.shader.pieces);
     Get(compiled.shader.address_table);
+    Get(compiled.shader.subgroup_size);
   }
 
  private:
@@ -245,7 +246,7 @@ std::string CompilerIdentity(const Target& target) {
                          uint64_t{target.special_values},
                          uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
-  if (target.tiles) absl::StrAppend(&identity, " ", target.tiles->Identity());
+  for (const MatrixShape& shape : target.matrices) absl::StrAppend(&identity, " ", Name(shape));
   return identity;
 }
 

@@ -109,7 +109,31 @@ absl::Status Device::CreateDevice(const DeviceOptions& options) {
   target_.is_cpu = options.is_cpu.value_or(target_.is_cpu);
   if (options.narrow) options.narrow(target_);
 
+  std::vector<const char*> extensions;
+  if (device.has_memory_budget) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+  const bool matrices = !target_.matrices.empty();
+  const bool bfloat16 =
+      std::any_of(target_.matrices.begin(), target_.matrices.end(),
+                  [](const MatrixShape& shape) { return shape.element == MatrixShape::kBF16; });
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR want_bfloat16 = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR};
+  want_bfloat16.shaderBFloat16Type = want_bfloat16.shaderBFloat16CooperativeMatrix = VK_TRUE;
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR want_matrices = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
+  want_matrices.cooperativeMatrix = VK_TRUE;
+  VkPhysicalDeviceVulkan13Features want13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                             &want_matrices};
+  want13.subgroupSizeControl = want13.computeFullSubgroups = VK_TRUE;
   VkPhysicalDeviceVulkan12Features want12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+  if (matrices) {
+    extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    want12.pNext = &want13;
+    want12.vulkanMemoryModel = want12.vulkanMemoryModelDeviceScope = VK_TRUE;
+  }
+  if (bfloat16) {
+    extensions.push_back(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME);
+    want_matrices.pNext = &want_bfloat16;
+  }
   want12.timelineSemaphore = VK_TRUE;
   want12.bufferDeviceAddress = target_.device_address;
   want12.shaderFloat16 = target_.float16;
@@ -127,13 +151,12 @@ absl::Status Device::CreateDevice(const DeviceOptions& options) {
   queue.queueFamilyIndex = device.queue_family;
   queue.queueCount = 1;
   queue.pQueuePriorities = &priority;
-  const char* extensions[] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME};
   VkDeviceCreateInfo info = {VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &want11};
   info.pEnabledFeatures = &want;
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
-  info.enabledExtensionCount = device.has_memory_budget ? 1 : 0;
-  info.ppEnabledExtensionNames = extensions;
+  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
   TRAMA_VULKAN_RETURN_IF_ERROR(vk.CreateDevice(device.handle, &info, nullptr, &device_),
                                absl::StrCat("opening ", device.name));
   TRAMA_RETURN_IF_ERROR(vk.LoadDevice(device_));

@@ -133,6 +133,61 @@ void QueryFeatures(const Functions& vk, DeviceProperties& device) {
   if (!core12.timelineSemaphore) device.unfit = "it has no timeline semaphores";
 }
 
+// The shapes of cooperative matrices that products may use; after QueryProperties and -Features.
+void QueryMatrices(const Functions& vk, DeviceProperties& device) {
+  Target& target = device.target;
+  if (device.api_version < VK_API_VERSION_1_3 ||
+      !vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR ||
+      !HasExtension(vk, device.handle, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+    return;
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16 = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR};
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
+  if (HasExtension(vk, device.handle, VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME))
+    matrix.pNext = &bfloat16;
+  VkPhysicalDeviceVulkan13Features core13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                             &matrix};
+  VkPhysicalDeviceVulkan12Features core12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                             &core13};
+  VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &core12};
+  vk.GetPhysicalDeviceFeatures2(device.handle, &features);
+  VkPhysicalDeviceCooperativeMatrixPropertiesKHR stages = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR};
+  VkPhysicalDeviceVulkan13Properties sizes = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES, &stages};
+  VkPhysicalDeviceProperties2 properties = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, &sizes};
+  vk.GetPhysicalDeviceProperties2(device.handle, &properties);
+  const bool compute = stages.cooperativeMatrixSupportedStages & sizes.requiredSubgroupSizeStages &
+                       VK_SHADER_STAGE_COMPUTE_BIT;
+  if (!compute || !matrix.cooperativeMatrix || !core12.vulkanMemoryModel ||
+      !core12.vulkanMemoryModelDeviceScope || !core13.subgroupSizeControl ||
+      !core13.computeFullSubgroups || target.subgroup_size < sizes.minSubgroupSize ||
+      target.subgroup_size > sizes.maxSubgroupSize)
+    return;
+  uint32_t count = 0;
+  vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(device.handle, &count, nullptr);
+  std::vector<VkCooperativeMatrixPropertiesKHR> all(
+      count, {VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR});
+  vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(device.handle, &count, all.data());
+  all.resize(count);
+  const std::pair<VkComponentTypeKHR, MatrixShape::Element> elements[] = {
+      {VK_COMPONENT_TYPE_FLOAT16_KHR, MatrixShape::kF16},
+      {VK_COMPONENT_TYPE_BFLOAT16_KHR, MatrixShape::kBF16},
+      {VK_COMPONENT_TYPE_FLOAT32_KHR, MatrixShape::kF32},
+  };
+  for (const VkCooperativeMatrixPropertiesKHR& p : all)
+    for (const auto& [type, element] : elements) {
+      bool has = p.AType == type && p.BType == type && p.scope == VK_SCOPE_SUBGROUP_KHR &&
+                 p.CType == VK_COMPONENT_TYPE_FLOAT32_KHR && p.ResultType == p.CType;
+      if (element == MatrixShape::kF16) has &= target.float16 && target.storage16;
+      if (element == MatrixShape::kBF16)
+        has &= target.int16 && target.storage16 && bfloat16.shaderBFloat16Type &&
+               bfloat16.shaderBFloat16CooperativeMatrix;
+      if (has) target.matrices.push_back({element, p.MSize, p.NSize, p.KSize});
+    }
+}
+
 DeviceProperties Query(const Functions& vk, VkPhysicalDevice handle) {
   DeviceProperties device;
   device.handle = handle;
@@ -170,6 +225,7 @@ DeviceProperties Query(const Functions& vk, VkPhysicalDevice handle) {
   device.has_memory_budget = HasExtension(vk, handle, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   QueryProperties(vk, device);
   QueryFeatures(vk, device);
+  QueryMatrices(vk, device);
   return device;
 }
 
@@ -185,6 +241,12 @@ int Rank(const DeviceProperties& device) {
 }
 
 }  // namespace
+
+std::string Name(const MatrixShape& shape) {
+  static constexpr const char* kElements[] = {"f16", "bf16", "f32"};
+  return absl::StrCat("matrix_", kElements[shape.element], "_", shape.m, "x", shape.n, "x",
+                      shape.k);
+}
 
 std::vector<std::string> DeviceProperties::Features() const {
   std::vector<std::string> names;
@@ -205,6 +267,7 @@ std::vector<std::string> DeviceProperties::Features() const {
   names.push_back(absl::StrCat("subgroup", target.subgroup_size));
   if (target.subgroup_arithmetic) names.push_back("subgroup_arithmetic");
   if (target.subgroup_shuffle) names.push_back("subgroup_shuffle");
+  for (const MatrixShape& shape : target.matrices) names.push_back(Name(shape));
   return names;
 }
 

@@ -166,7 +166,6 @@ absl::StatusOr<Kernel> EmitLinearCrossEntropy(mlir::func::FuncOp body, mlir::Mod
   if (!op) return absl::InternalError("a kernel without its anchor");
   TRAMA_ASSIGN_OR_RETURN(const auto outputs, codegen::OutputsOf(body, op->getResults()));
   TRAMA_ASSIGN_OR_RETURN(auto head, codegen::HeadOf(op));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(head.element));
   return HeadEmitter(std::move(head), body, module, target).EmitLosses(outputs[0]);
 }
 
@@ -177,7 +176,6 @@ absl::StatusOr<Kernel> EmitLinearCrossEntropyGrad(mlir::func::FuncOp body, mlir:
   TRAMA_ASSIGN_OR_RETURN(const Access grad, codegen::ReadAccess(op.getGrad()));
   TRAMA_ASSIGN_OR_RETURN(const auto outputs, codegen::OutputsOf(body, op->getResults()));
   TRAMA_ASSIGN_OR_RETURN(auto head, codegen::HeadOf(op));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(head.element));
   return HeadEmitter(std::move(head), body, module, target).EmitGradients(grad, outputs);
 }
 }  // namespace

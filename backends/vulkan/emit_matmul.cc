@@ -11,7 +11,6 @@ absl::StatusOr<Kernel> EmitProductOf(mlir::func::FuncOp body, mlir::ModuleOp mod
   Op op = codegen::FindAnchor<Op>(body);
   if (!op) return absl::InternalError("a kernel without its anchor");
   TRAMA_ASSIGN_OR_RETURN(codegen::Product product, codegen::ProductOf(op, body));
-  TRAMA_RETURN_IF_ERROR(codegen::RequireFloat32(product.element));
   codegen::Normalize(product);
   Kernel kernel;
   TRAMA_RETURN_IF_ERROR(AppendProduct(module, body, product, target, "matrix", kernel));

@@ -32,7 +32,7 @@ absl::StatusOr<Functions> Functions::Load(const std::string& library) {
 absl::Status Functions::LoadInstance(VkInstance instance) {
 #define TRAMA_VULKAN_LOAD(name) \
   name = reinterpret_cast<PFN_vk##name>(GetInstanceProcAddr(instance, "vk" #name));
-  TRAMA_VULKAN_DEBUG_FUNCTIONS(TRAMA_VULKAN_LOAD)
+  TRAMA_VULKAN_EXTENSION_FUNCTIONS(TRAMA_VULKAN_LOAD)
 #undef TRAMA_VULKAN_LOAD
 #define TRAMA_VULKAN_LOAD(name)                                                     \
   name = reinterpret_cast<PFN_vk##name>(GetInstanceProcAddr(instance, "vk" #name)); \

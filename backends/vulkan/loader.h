@@ -9,6 +9,7 @@
 #include <vulkan/vulkan_core.h>
 
 #include "absl/status/statusor.h"
+#include "backends/vulkan/newer_vulkan.h"
 
 namespace trama::vulkan {
 
@@ -30,9 +31,11 @@ namespace trama::vulkan {
   X(CreateDevice)                           \
   X(GetDeviceProcAddr)
 
-#define TRAMA_VULKAN_DEBUG_FUNCTIONS(X) \
-  X(CreateDebugUtilsMessengerEXT)       \
-  X(DestroyDebugUtilsMessengerEXT)
+// Of extensions: null where the instance or its devices have them not.
+#define TRAMA_VULKAN_EXTENSION_FUNCTIONS(X) \
+  X(CreateDebugUtilsMessengerEXT)           \
+  X(DestroyDebugUtilsMessengerEXT)          \
+  X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR)
 
 #define TRAMA_VULKAN_DEVICE_FUNCTIONS(X) \
   X(DestroyDevice)                       \
@@ -89,14 +92,13 @@ struct Functions {
 #define TRAMA_VULKAN_MEMBER(name) PFN_vk##name name = nullptr;
   TRAMA_VULKAN_GLOBAL_FUNCTIONS(TRAMA_VULKAN_MEMBER)
   TRAMA_VULKAN_INSTANCE_FUNCTIONS(TRAMA_VULKAN_MEMBER)
-  TRAMA_VULKAN_DEBUG_FUNCTIONS(TRAMA_VULKAN_MEMBER)
+  TRAMA_VULKAN_EXTENSION_FUNCTIONS(TRAMA_VULKAN_MEMBER)
   TRAMA_VULKAN_DEVICE_FUNCTIONS(TRAMA_VULKAN_MEMBER)
 #undef TRAMA_VULKAN_MEMBER
   PFN_vkGetInstanceProcAddr GetInstanceProcAddr = nullptr;
 
   // The functions that need no instance. FailedPrecondition where there is no such library.
   static absl::StatusOr<Functions> Load(const std::string& library = "libvulkan.so.1");
-  // The debug functions stay null where the instance has not that extension.
   absl::Status LoadInstance(VkInstance instance);
   absl::Status LoadDevice(VkDevice device);
 };

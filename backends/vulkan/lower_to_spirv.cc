@@ -45,7 +45,8 @@ mlir::Attribute Space(MLIRContext* context, spirv::StorageClass space) {
   return spirv::StorageClassAttr::get(context, space);
 }
 
-spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& target) {
+// matrices: the shader has cooperative ones, which want Vulkan's memory model.
+spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& target, bool matrices) {
   using C = spirv::Capability;
   using E = spirv::Extension;
   SmallVector<C> capabilities = {C::Shader, C::GroupNonUniform};
@@ -67,7 +68,15 @@ spirv::TargetEnvAttr TargetEnvironment(MLIRContext* context, const Target& targe
   allow(target.special_values, {C::SignedZeroInfNanPreserve}, {E::SPV_KHR_float_controls});
   allow(target.storage8, {C::StorageBuffer8BitAccess}, {E::SPV_KHR_8bit_storage});
   allow(target.storage16, {C::StorageBuffer16BitAccess}, {E::SPV_KHR_16bit_storage});
-  auto triple = spirv::VerCapExtAttr::get(spirv::Version::V_1_5, capabilities, extensions, context);
+  allow(matrices, {C::VulkanMemoryModel, C::VulkanMemoryModelDeviceScope, C::CooperativeMatrixKHR},
+        {E::SPV_KHR_vulkan_memory_model, E::SPV_KHR_cooperative_matrix});
+  const bool bfloat16 = llvm::any_of(target.matrices, [](const MatrixShape& shape) {
+    return shape.element == MatrixShape::kBF16;
+  });
+  allow(matrices && bfloat16, {C::BFloat16TypeKHR, C::BFloat16CooperativeMatrixKHR},
+        {E::SPV_KHR_bfloat16});
+  const auto version = matrices ? spirv::Version::V_1_6 : spirv::Version::V_1_5;
+  auto triple = spirv::VerCapExtAttr::get(version, capabilities, extensions, context);
   mlir::Builder b(context);
   SmallVector<int32_t> size(std::begin(target.max_workgroup_size),
                             std::end(target.max_workgroup_size));
@@ -189,6 +198,22 @@ struct AtomicWord : mlir::OpConversionPattern<memref::AtomicRMWOp> {
   }
 };
 
+// ElementPointer's casts (matrix_fragments.h).
+struct PointerOfElement : mlir::OpConversionPattern<mlir::UnrealizedConversionCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(mlir::UnrealizedConversionCastOp op, OpAdaptor adaptor,
+                                mlir::ConversionPatternRewriter& b) const override {
+    auto type = op.getNumOperands() == 2 ? mlir::dyn_cast<MemRefType>(op.getOperand(0).getType())
+                                         : MemRefType();
+    if (!type) return b.notifyMatchFailure(op, "no element of a memref");
+    b.replaceOp(op, spirv::getElementPtr(*getTypeConverter<mlir::SPIRVTypeConverter>(), type,
+                                         adaptor.getOperands()[0], adaptor.getOperands()[1],
+                                         op.getLoc(), b));
+    return success();
+  }
+};
+
 // Constants of bf16, as the bits that its values are.
 struct BFloat16Constant : mlir::OpConversionPattern<arith::ConstantOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -231,7 +256,7 @@ LogicalResult Convert(gpu::GPUModuleOp module, const Target& target, bool addres
   mlir::ub::populateUBToSPIRVConversionPatterns(types, patterns);
   const mlir::PatternBenefit first(10);
   patterns.add<AlignedVectorAccess<memref::LoadOp>, AlignedVectorAccess<memref::StoreOp>,
-               AtomicWord, BFloat16Constant>(types, module.getContext(), first);
+               AtomicWord, BFloat16Constant, PointerOfElement>(types, module.getContext(), first);
   if (target.device_address)
     patterns.add<PushConstantKernel>(types, module.getContext(), address_table);
   auto legal = mlir::SPIRVConversionTarget::get(environment);
@@ -248,13 +273,40 @@ void StoreCarriedInHeader(spirv::LoopOp loop) {
   for (auto store : llvm::make_early_inc_range(loop.getContinueBlock()->getOps<spirv::StoreOp>())) {
     auto variable = store.getPtr().getDefiningOp<spirv::VariableOp>();
     if (!variable || variable->getBlock() != loop->getBlock()) continue;
+    // Matrices lie in variables of the emitter's own (matrix_fragments.h).
+    if (mlir::isa<spirv::CooperativeMatrixType>(store.getValue().getType())) continue;
     spirv::StoreOp::create(b, store.getLoc(), variable, header->getArgument(next++));
     store.erase();
   }
 }
 
-LogicalResult Finish(spirv::ModuleOp module, const Target& target,
+// In Vulkan's memory model an access is the invocation's own affair unless it says otherwise: what
+// invocations exchange is workgroup memory, at barriers.
+void ShareWorkgroupMemory(spirv::ModuleOp module) {
+  mlir::Builder b(module.getContext());
+  auto shared = b.getAttr<spirv::MemoryAccessAttr>(spirv::MemoryAccess::NonPrivatePointer);
+  auto in_workgroup = [](Value pointer) {
+    return mlir::cast<spirv::PointerType>(pointer.getType()).getStorageClass() ==
+           spirv::StorageClass::Workgroup;
+  };
+  module.walk([&](mlir::Operation* op) {
+    if (auto load = mlir::dyn_cast<spirv::LoadOp>(op); load && in_workgroup(load.getPtr()))
+      load.setMemoryAccessAttr(shared);
+    if (auto store = mlir::dyn_cast<spirv::StoreOp>(op); store && in_workgroup(store.getPtr()))
+      store.setMemoryAccessAttr(shared);
+    using S = spirv::MemorySemantics;
+    if (auto barrier = mlir::dyn_cast<spirv::ControlBarrierOp>(op))
+      barrier.setMemorySemantics(S::AcquireRelease | S::WorkgroupMemory | S::MakeAvailable |
+                                 S::MakeVisible);
+  });
+}
+
+LogicalResult Finish(spirv::ModuleOp module, const Target& target, bool matrices,
                      spirv::TargetEnvAttr environment) {
+  if (matrices) {
+    module.setMemoryModel(spirv::MemoryModel::Vulkan);
+    ShareWorkgroupMemory(module);
+  }
   if (target.special_values) {
     auto function = *module.getOps<spirv::FuncOp>().begin();
     auto b = mlir::OpBuilder::atBlockEnd(module.getBody());
@@ -288,8 +340,20 @@ LogicalResult Finish(spirv::ModuleOp module, const Target& target,
   for (spirv::Extension& extension : extensions)
     if (extension == spirv::Extension::SPV_EXT_physical_storage_buffer)
       extension = spirv::Extension::SPV_KHR_physical_storage_buffer;
-  module.setVceTripleAttr(spirv::VerCapExtAttr::get(environment.getVersion(),
-                                                    llvm::to_vector(triple.getCapabilities()),
+  SmallVector<spirv::Capability> capabilities(triple.getCapabilities());
+  auto need = [&](spirv::Capability capability) {
+    if (!llvm::is_contained(capabilities, capability)) capabilities.push_back(capability);
+  };
+  if (matrices) {
+    need(spirv::Capability::VulkanMemoryModel);
+    need(spirv::Capability::VulkanMemoryModelDeviceScope);
+    need(spirv::Capability::GroupNonUniform);  // the subgroup's number and the lane
+  }
+  module.walk([&](spirv::KHRCooperativeMatrixMulAddOp op) {
+    if (mlir::cast<spirv::CooperativeMatrixType>(op.getA().getType()).getElementType().isBF16())
+      need(spirv::Capability::BFloat16CooperativeMatrixKHR);
+  });
+  module.setVceTripleAttr(spirv::VerCapExtAttr::get(environment.getVersion(), capabilities,
                                                     extensions, module.getContext()));
   return success();
 }
@@ -329,10 +393,14 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
     return absl::UnimplementedError(absl::StrCat(name, ": ", step, ": ", message));
   };
   auto parent = module->getParentOfType<mlir::ModuleOp>();
-  auto environment = TargetEnvironment(context, target);
+  const bool matrices =
+      module.walk([](spirv::KHRCooperativeMatrixMulAddOp) { return mlir::WalkResult::interrupt(); })
+          .wasInterrupted();
+  auto environment = TargetEnvironment(context, target, matrices);
   parent->setAttr(spirv::getTargetEnvAttrName(), environment);
   auto function = *module.getOps<gpu::GPUFuncOp>().begin();
   Shader shader;
+  if (matrices) shader.subgroup_size = target.subgroup_size;
   SmallVector<int32_t> local_size(*function.getKnownBlockSize());
   function->setAttr(spirv::getEntryPointABIAttrName(),
                     spirv::getEntryPointABIAttr(context, local_size));
@@ -344,7 +412,8 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
     return unsupported("no SPIR-V");
   // The conversion has put it where the gpu.module was.
   auto lowered = parent.lookupSymbol<spirv::ModuleOp>(ShaderName(name));
-  if (!lowered || failed(Finish(lowered, target, environment))) return unsupported("finishing");
+  if (!lowered || failed(Finish(lowered, target, matrices, environment)))
+    return unsupported("finishing");
   llvm::SmallVector<uint32_t, 0> words;
   if (failed(spirv::serialize(lowered, words))) return unsupported("serializing");
   shader.words.assign(words.begin(), words.end());

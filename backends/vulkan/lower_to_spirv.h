@@ -28,6 +28,8 @@ struct Shader {
   // holds: the block is one address, of a table of them.
   std::vector<uint32_t> pieces;
   bool address_table = false;
+  // Its workgroups must be made of whole subgroups of that size; 0: of any.
+  uint32_t subgroup_size = 0;
 };
 
 // Lowers the one gpu.func of `module`, entry point "main". The module gives place to a spirv.module

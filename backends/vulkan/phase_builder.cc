@@ -136,7 +136,7 @@ int64_t PhaseBuilder::invocations() const {
 template <typename Op>
 Value PhaseBuilder::Allocate(ArrayRef<int64_t> shape, Type element, mlir::Attribute space) {
   InsertionGuard guard(*this);
-  setInsertionPointToStart(&function_.getBody().front());
+  setInsertionPointToStart(EntryBlock());
   return Op::create(*this,
                     MemRefType::get(shape, element, mlir::MemRefLayoutAttrInterface{}, space));
 }

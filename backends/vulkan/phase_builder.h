@@ -59,6 +59,8 @@ class PhaseBuilder : public codegen::Builder {
   int64_t invocations() const;      // of a workgroup
   // memref of workgroup memory, uninitialised; its bytes count against target.shared_bytes.
   Value Shared(ArrayRef<int64_t> shape, Type element);
+  // Where the function's memory is declared, wherever the code is that asks for it.
+  mlir::Block* EntryBlock() { return &function_.getBody().front(); }
   // memref in an invocation's own registers or stack.
   Value Private(ArrayRef<int64_t> shape, Type element);
   void Barrier();  // all invocations of the workgroup, which must all come here
@@ -83,7 +85,6 @@ class PhaseBuilder : public codegen::Builder {
   using BufferKey = std::tuple<BufferUse::Kind, uint32_t, const void*, int64_t>;
   Value Argument(BufferUse::Kind kind, uint32_t index, Type element, int64_t elements,
                  int64_t vector);
-  // Memory of the function: at its start, wherever the code is that asks for it.
   template <typename Op>
   Value Allocate(ArrayRef<int64_t> shape, Type element, mlir::Attribute space);
 

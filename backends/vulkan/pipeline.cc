@@ -130,6 +130,13 @@ absl::Status Pipelines::Create(const Shader& shader, Pipeline& pipeline) {
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module;
   info.stage.pName = "main";
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+      VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
+  size.requiredSubgroupSize = shader.subgroup_size;
+  if (shader.subgroup_size) {
+    info.stage.pNext = &size;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  }
   info.layout = pipeline.layout;
   const VkResult result = vk.CreateComputePipelines(device_.handle(), driver_cache_, 1, &info,
                                                     nullptr, &pipeline.handle);
@@ -146,9 +153,9 @@ absl::StatusOr<std::vector<const Pipeline*>> Pipelines::Get(absl::Span<const Sha
       return absl::string_view(reinterpret_cast<const char*>(words.data()),
                                words.size() * sizeof(uint32_t));
     };
-    digests.push_back(
-        codegen::Sha256Hex(absl::StrCat(shader->address_table, " ", shader->pieces.size(), " ",
-                                        bytes(shader->pieces), bytes(shader->words))));
+    digests.push_back(codegen::Sha256Hex(
+        absl::StrCat(shader->address_table, " ", shader->subgroup_size, " ", shader->pieces.size(),
+                     " ", bytes(shader->pieces), bytes(shader->words))));
     if (!pipelines_.contains(digests.back())) missing.emplace(digests.back(), digests.size() - 1);
   }
   struct Job {

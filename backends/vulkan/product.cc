@@ -1,6 +1,7 @@
 #include "backends/vulkan/product.h"
 
 #include "backends/vulkan/dot_product.h"
+#include "backends/vulkan/matrix_product.h"
 #include "backends/vulkan/product_result.h"
 #include "backends/vulkan/register_product.h"
 #include "backends/vulkan/workgroup_product.h"
@@ -14,6 +15,7 @@ absl::Status AppendProduct(mlir::ModuleOp module, mlir::func::FuncOp body,
   const ProductTile tile = ChooseTile(body, product, target);
   const auto append = tile.kernel == ProductKernel::kRegisters   ? AppendRegisterProduct
                       : tile.kernel == ProductKernel::kWorkgroup ? AppendWorkgroupProduct
+                      : tile.kernel == ProductKernel::kMatrices  ? AppendMatrixProduct
                                                                  : AppendDotProduct;
   TRAMA_RETURN_IF_ERROR(append(module, body, product, target, tile, name, kernel));
   if (tile.splits == 1) return absl::OkStatus();

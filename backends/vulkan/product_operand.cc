@@ -1,5 +1,6 @@
 #include "backends/vulkan/product_operand.h"
 
+#include "backends/codegen/pointwise.h"
 #include "backends/vulkan/quads.h"
 
 namespace trama::vulkan {
@@ -56,10 +57,17 @@ Value ProductOperand::ElementOffset(Value free) {
 }
 
 Value ProductOperand::Quad(Value offset, Value depth) {
+  return codegen::CastElements(b_, StoredQuad(offset, depth), b_.F32());
+}
+Value ProductOperand::Element(Value offset, Value depth) {
+  return codegen::CastElements(b_, StoredElement(offset, depth), b_.F32());
+}
+
+Value ProductOperand::StoredQuad(Value offset, Value depth) {
   const int64_t stride = QuadStride(depth_stride_, form_ == OperandForm::kDepthQuads);
   return b_.Load(BufferOf(b_, body_, access_, 4), b_.Add(offset, b_.Mul(depth, stride)));
 }
-Value ProductOperand::Element(Value offset, Value depth) {
+Value ProductOperand::StoredElement(Value offset, Value depth) {
   return b_.Load(BufferOf(b_, body_, access_), b_.Add(offset, b_.Mul(depth, depth_stride_)));
 }
 

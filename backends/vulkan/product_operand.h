@@ -23,6 +23,8 @@ class ProductOperand {
   ProductOperand(PhaseBuilder& b, mlir::func::FuncOp body, const Product& product, Side side);
 
   OperandForm form() const { return form_; }
+  // Neighbours along the free dimension, and not along the depth, are neighbours in the buffer.
+  bool free_in_order() const { return free_stride_ == 1 && depth_stride_ != 1; }
   int64_t free_size() const { return free_size_; }
 
   // `batch`: indices of the leading dimensions, for all loads that follow.
@@ -31,10 +33,14 @@ class ProductOperand {
   // quads where the form is kFreeQuads.
   Value QuadOffset(Value free);
   Value ElementOffset(Value free);
-  // Four elements from `offset` at `depth` on, which counts quads where the form is kDepthQuads. A
-  // quad that begins within the operand may be loaded; those of its elements beyond have any value.
+  // Four elements from `offset` at `depth` on, which counts quads where the form is kDepthQuads; as
+  // f32. A quad that begins within the operand may be loaded; those of its elements beyond have any
+  // value.
   Value Quad(Value offset, Value depth);
   Value Element(Value offset, Value depth);
+  // In the buffer's type.
+  Value StoredQuad(Value offset, Value depth);
+  Value StoredElement(Value offset, Value depth);
 
  private:
   PhaseBuilder& b_;

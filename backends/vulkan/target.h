@@ -3,11 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <string>
+#include <vector>
 
 namespace trama::vulkan {
 
-class TileChoice;
+// A product that the invocations of a subgroup compute together (VK_KHR_cooperative_matrix):
+// [m, k] times [k, n], both of `element`, added to [m, n] of f32.
+struct MatrixShape {
+  enum Element : uint8_t { kF16, kBF16, kF32 };
+  Element element = kF16;
+  uint32_t m = 16, n = 16, k = 16;
+};
+// "matrix_f16_16x16x16", m x n x k.
+std::string Name(const MatrixShape& shape);
 
 struct Target {
   // How a kernel gets its buffers: addresses in push constants, or storage buffers of a descriptor
@@ -33,12 +42,13 @@ struct Target {
   // (shaderSignedZeroInfNanPreserveFloat32).
   bool special_values = false;
 
+  // What its subgroups multiply. Not empty only where shaders may use Vulkan's memory model and a
+  // workgroup can be told to consist of whole subgroups of subgroup_size.
+  std::vector<MatrixShape> matrices;
+
   // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
   // memory there and one invocation should do much.
   bool is_cpu = false;
-
-  // How matrix products are cut (product_tile.h); null: by the built-in table.
-  std::shared_ptr<const TileChoice> tiles;
 };
 
 }  // namespace trama::vulkan

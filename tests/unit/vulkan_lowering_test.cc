@@ -268,6 +268,7 @@ TEST(CompiledKernel, SurvivesStorageAndDamageDoesNot) {
   kernel.phases[1].shader.words = {1, 2, 3};
   kernel.phases[1].shader.pieces = {2};
   kernel.phases[1].shader.address_table = true;
+  kernel.phases[1].shader.subgroup_size = 32;
   kernel.workspaces = {256, 1024};
   kernel.constants = {"abc"};
   const std::string bytes = kernel.Serialize();
@@ -276,6 +277,7 @@ TEST(CompiledKernel, SurvivesStorageAndDamageDoesNot) {
   EXPECT_EQ(back.phases[1].phase.workgroups[1], 8u);
   EXPECT_EQ(back.phases[1].phase.buffers[0].index, 3u);
   EXPECT_TRUE(back.phases[1].shader.address_table);
+  EXPECT_EQ(back.phases[1].shader.subgroup_size, 32u);
   EXPECT_EQ(back.constants, kernel.constants);
   EXPECT_EQ(back.Serialize(), bytes);
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,17 @@
 
 namespace trama::vulkan {
 
-// What spirv-val has against the shader; "" where it is valid.
+// What spirv-val has against the shader; "" where it is valid. TRAMA_SPIRV_VAL is another one than
+// the machine's.
 inline std::string Invalid(const std::vector<uint32_t>& words) {
   TempDir dir;
+  const char* other = std::getenv("TRAMA_SPIRV_VAL");
   const std::string bytes(reinterpret_cast<const char*>(words.data()), words.size() * 4);
   const std::string file = dir.Write("shader.spv", bytes);
   FILE* pipe =
-      popen(absl::StrCat(TRAMA_SPIRV_VAL, " --target-env vulkan1.3 ", file, " 2>&1").c_str(), "r");
+      popen(absl::StrCat(other ? other : TRAMA_SPIRV_VAL, " --target-env vulkan1.3 ", file, " 2>&1")
+                .c_str(),
+            "r");
   if (!pipe) return "spirv-val cannot be started";
   std::string output;
   char buffer[256];

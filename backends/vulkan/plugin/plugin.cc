@@ -4,10 +4,8 @@
 // the faster one of those it has), validation=1 (a message of the validation layer is an error),
 // profile=1 (the time of each dispatch in the statistics), cache_dir ("" for none), threads (that
 // compile; 0: all cores), staging=1 (map no memory of the device), timeout (seconds without
-// progress after which a run is given up; 0: ten minutes, on processors an hour), tiles (the file
-// of the measured tiles of matrix products, or "none"; where absent one in cache_dir), tune=1
-// (measures the products of the plans that are loaded and keeps that file). abi, validation,
-// staging and tiles may also come from the environment, as TRAMA_VULKAN_ABI and so on.
+// progress after which a run is given up; 0: ten minutes, on processors an hour). abi, validation
+// and staging may also come from the environment, as TRAMA_VULKAN_ABI and so on.
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -18,7 +16,6 @@
 #include "backends/api/plugin.h"
 #include "backends/vulkan/executable.h"
 #include "backends/vulkan/kernel.h"
-#include "backends/vulkan/tile_table.h"
 #include "base/status_macros.h"
 
 namespace trama::vulkan {
@@ -36,6 +33,9 @@ class VulkanDevice : public plugin::DeviceBase {
     // Composites that the pointwise lowering has: they stay whole inside kernels.
     kinds.insert(kinds.end(), {"gelu", "gelu_grad", "relu"});
     const Target& target = engine_.device->target();
+    std::vector<std::string> features = device.Features();
+    features.push_back("bf16_products");
+    if (target.float16 && target.storage16) features.push_back("f16_products");
     const std::pair<const char*, uint64_t> limits[] = {
         {"max_workgroup_invocations", target.max_invocations},
         {"max_workgroups", target.max_workgroups},
@@ -53,7 +53,7 @@ class VulkanDevice : public plugin::DeviceBase {
         R"({"device": )", JsonString(device.name), R"(, "kernels": "*,)", absl::StrJoin(kinds, ","),
         R"(", "alignment": )", engine_.memory->alignment(), R"(, "max_block_bytes": )",
         engine_.memory->max_block_bytes(), R"(, "memory_bytes": )", device.memory_bytes,
-        R"(, "features": [)", absl::StrJoin(device.Features(), ", ", quoted), R"(], "devices": )",
+        R"(, "features": [)", absl::StrJoin(features, ", ", quoted), R"(], "devices": )",
         engine_.device->all().size(), R"(, "driver": )", JsonString(device.driver), R"(, "type": )",
         JsonString(device.type), R"(, "api": )",
         JsonString(absl::StrCat("Vulkan ", device.ApiVersion())), R"(, "limits": {)",
@@ -100,7 +100,7 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& 
   if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const char* validation = std::getenv("TRAMA_VULKAN_VALIDATION");
   device.validation = plugin::GetOption(options, "validation", validation ? validation : "") == "1";
-  const std::string_view abi = OptionOrVariable(options, "abi", "TRAMA_VULKAN_ABI");
+  const std::string_view abi = plugin::GetOption(options, "abi");
   if (abi == "address" || abi == "descriptors")
     device.device_address = abi == "address";
   else if (!abi.empty())
@@ -118,15 +118,6 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& 
   const std::string cache(
       plugin::GetOption(options, "cache_dir", codegen::ObjectCache::DefaultDirectory()));
   engine.shaders = std::make_unique<ShaderCache>(*engine.memory, cache, threads);
-  engine.tune = plugin::GetOption(options, "tune") == "1";
-  const std::string tiles(OptionOrVariable(options, "tiles", "TRAMA_VULKAN_TILES"));
-  if (tiles.empty())
-    engine.tile_file = TileFile(cache, DeviceName(*engine.device));
-  else if (tiles != "none")
-    engine.tile_file = tiles;
-  if (engine.tune && engine.tile_file.empty())
-    return absl::InvalidArgumentError("tune: there is no file to keep the tiles in");
-  TRAMA_RETURN_IF_ERROR(engine.ReadTiles());
   return std::make_unique<VulkanDevice>(std::move(engine));
 }
 
