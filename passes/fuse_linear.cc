@@ -4,9 +4,10 @@
 //
 // Linear maps of one input (Q, K, V) with different parameters are left as they are: joining them
 // means concatenating the weights in every step and their gradients' split after it, which costs
-// more than the input's second and third reading from the cache. Where the weights are adjacent
-// slices of one parameter, one map of the whole parameter followed by slices of its result computes
-// the same without a copy, and that is done.
+// more than the input's second and third reading from the cache: three products of 768 columns run
+// as fast as one of 2304 (docs/performance.md). Where the weights are adjacent slices of one
+// parameter, one map of the whole parameter followed by slices of its result computes the same
+// without a copy, and that is done.
 #include "ir/builder_util.h"
 #include "mlir/IR/Dominance.h"
 #include "passes/passes.h"
