@@ -1,5 +1,7 @@
 #include "base/host_tensor.h"
 
+#include <algorithm>
+
 namespace trama {
 
 HostTensor::HostTensor(DType dtype, Shape shape)
@@ -43,6 +45,11 @@ void HostTensor::set(int64_t i, double value) {
 HostTensor HostTensor::Cast(DType to) const {
   if (to == dtype) return *this;
   HostTensor result(to, shape);
+  if (dtype == DType::kF32 && to == DType::kBF16) {  // whole models, before they run
+    const auto from = data<float>();
+    std::transform(from.begin(), from.end(), result.data<uint16_t>().begin(), ToBF16);
+    return result;
+  }
   for (int64_t i = 0; i < num_elements(); ++i) result.set(i, at(i));
   return result;
 }

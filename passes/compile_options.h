@@ -19,6 +19,7 @@ struct PassRemark {
 struct CompileOptions {
   DeviceTarget device;
   std::string model;       // a label
+  bool bf16 = false;       // products multiply bf16 and sum in f32: passes/precision.cc
   bool recompute = false;  // activations of training steps, for less memory: passes/recompute.cc
   std::string dump_dir;    // a file a pass, written as it ends; "" for none
   bool timing = false;     // a table on standard error

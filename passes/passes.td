@@ -86,6 +86,19 @@ def DeriveDecode : Trama_Pass<"derive-decode"> {
   let summary = "a causal model's forward becomes a step over a chunk with a key/value cache";
 }
 
+// ---- what numbers are kept in
+def Precision : Trama_Pass<"precision"> {
+  let summary = "mixed precision: products of f32 operands multiply them rounded to bf16";
+  let description = [{
+    Micikevicius et al., "Mixed Precision Training", 2018, with bf16, whose range is f32's, so that
+    no loss is scaled. Operands of matmul, linear, linear_cross_entropy and its gradient are cast,
+    each value once; sums, and all that is no product, stay f32. A parameter that no program of the
+    module writes, and that all of them read rounded alone, becomes bf16 itself: memory of half the
+    size. In a module that trains, every parameter stays f32 and is cast in each step. Run after
+    autodiff, train-step and derive-decode, and before decompose: attention stays f32.
+  }];
+}
+
 // ---- kernels and plan
 def Simplify : Trama_Pass<"simplify"> {
   let summary = "canonicalisation, constant folding, common subexpressions, dead code";

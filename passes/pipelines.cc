@@ -117,6 +117,10 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   if (options.timing) pm.enableTiming();
   BuildModelPipeline(pm);
   BuildProgramPipeline(pm);
+  if (options.bf16) {
+    pm.addPass(createPrecision());
+    pm.addPass(createSimplify());
+  }
   BuildKernelPipeline(pm, options.device);
   if (options.recompute) pm.addPass(createRecompute());
   if (report && failed(CollectRemarks(*module.getContext(), &report->remarks)))

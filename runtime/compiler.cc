@@ -16,9 +16,11 @@ constexpr std::pair<const char*, ProgramKind> kKinds[] = {
 }  // namespace
 
 absl::StatusOr<plan::Plan> CompileModel(const Model& model, absl::Span<const Program> programs,
-                                        const CompileOptions& options, DType float_type,
+                                        CompileOptions options, DType precision,
                                         CompileReport* report) {
-  TRAMA_ASSIGN_OR_RETURN(TracedModule traced, Trace(model, programs, float_type));
+  options.bf16 = precision == DType::kBF16;
+  TRAMA_ASSIGN_OR_RETURN(TracedModule traced,
+                         Trace(model, programs, options.bf16 ? DType::kF32 : precision));
   return Compile(*traced.impl().module, options, report);
 }
 

@@ -10,9 +10,10 @@
 
 namespace trama {
 
-// Traces and compiles `programs`; `report` may be null. Errors are those of Trace and Compile.
+// Traces and compiles `programs`; `report` may be null. `precision` is f32, f64, or bf16: then all
+// is f32 but what products multiply. Errors are those of Trace and Compile.
 absl::StatusOr<plan::Plan> CompileModel(const Model& model, absl::Span<const Program> programs,
-                                        const CompileOptions& options, DType float_type,
+                                        CompileOptions options, DType precision,
                                         CompileReport* report = nullptr);
 
 // A program of `model` for `batch` examples of length `length` with the inputs that its kind needs:

@@ -113,8 +113,18 @@ absl::Status Session::Write(const Slot& slot, const HostTensor& tensor) {
     return absl::InvalidArgumentError(absl::StrCat(
         slot.name, " takes ", std::string(Name(slot.dtype)), ", not floating-point numbers"));
   if (tensor.dtype == slot.dtype) return WriteRaw(slot, tensor.bytes.data());
-  const HostTensor cast = tensor.Cast(slot.dtype);
-  return WriteRaw(slot, cast.bytes.data());
+  // In pieces: a large parameter does not stand in memory once more.
+  constexpr int64_t kPiece = 1 << 18;
+  for (int64_t first = 0; first < tensor.num_elements(); first += kPiece) {
+    const int64_t count = std::min(kPiece, tensor.num_elements() - first);
+    HostTensor piece(tensor.dtype, {count});
+    const auto from = tensor.bytes.begin() + static_cast<ptrdiff_t>(first * SizeOf(tensor.dtype));
+    std::copy_n(from, piece.bytes.size(), piece.bytes.begin());
+    const HostTensor cast = piece.Cast(slot.dtype);
+    const uint64_t at = slot.offset + static_cast<uint64_t>(first) * SizeOf(slot.dtype);
+    TRAMA_RETURN_IF_ERROR(blocks_[slot.block].Write(at, cast.bytes.data(), cast.bytes.size()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Session::Read(const Slot& slot, HostTensor* tensor) const {

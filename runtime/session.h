@@ -19,12 +19,14 @@
 namespace trama {
 
 struct SessionOptions {
-  std::string backend = "cpu";    // a plugin's name, or "check:A,B"
-  DeviceOptions device;           // index, threads, plugin path, cache
-  DType precision = DType::kF32;  // kF64: the program in float64, on `reference`
-  bool recompute = false;         // activations of training steps, for less memory
-  std::string dump_dir;           // the program after each pass; "" for none
-  bool timing = false;            // of the passes, on standard error
+  std::string backend = "cpu";  // a plugin's name, or "check:A,B"
+  DeviceOptions device;         // index, threads, plugin path, cache
+  // kF64: the program in float64, on `reference`. kBF16: products multiply bf16 and sum in f32;
+  // where no program trains, parameters that are multiplied are kept in bf16.
+  DType precision = DType::kF32;
+  bool recompute = false;  // activations of training steps, for less memory
+  std::string dump_dir;    // the program after each pass; "" for none
+  bool timing = false;     // of the passes, on standard error
 };
 
 // The numbers that reach a program at run time.

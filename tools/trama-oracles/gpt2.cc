@@ -89,15 +89,15 @@ void CheckDistribution(Oracle& oracle, const std::string& entry, const TokenDist
       probabilities.push_back(probability);
     }
     oracle.CheckIds(entry + ".ids", ids);
-    oracle.Check(entry + ".prob", probabilities);
+    oracle.CheckSensitive(entry + ".prob", probabilities);
   } else if (oracle.Has(entry + ".top50_prob")) {
     std::vector<double> largest = got.probabilities;
     std::sort(largest.begin(), largest.end(), std::greater<>());
-    oracle.Check(entry + ".kept", static_cast<double>(largest.size()));
+    oracle.CheckSensitive(entry + ".kept", static_cast<double>(largest.size()));
     largest.resize(50);
-    oracle.Check(entry + ".top50_prob", largest);
+    oracle.CheckSensitive(entry + ".top50_prob", largest);
   } else {
-    oracle.Check(entry + ".prob", got.Dense(vocab));
+    oracle.CheckSensitive(entry + ".prob", got.Dense(vocab));
   }
 }
 
@@ -270,7 +270,7 @@ absl::Status RunTraining(const Case& test) {
     TRAMA_ASSIGN_OR_RETURN(TensorMap parameters, session->ReadParameters());
     for (const auto& [parameter, tensor] : parameters) {
       if (const std::string entry = absl::StrCat(name, ".final.", parameter); oracle.Has(entry))
-        oracle.Check(entry, tensor);
+        oracle.CheckSensitive(entry, tensor);
       if (const std::string entry = absl::StrCat(name, ".final_norm.", parameter);
           oracle.Has(entry))
         oracle.Check(entry, Norm(tensor));

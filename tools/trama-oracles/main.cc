@@ -1,5 +1,6 @@
-// trama-oracles DIR [--backend=a,b] [--family=f] [--verbose]: compares the models with independent
-// expected results, each at its own tolerance, on every backend named.
+// trama-oracles DIR [--backend=a,b] [--family=f] [--precision=bf16] [--verbose]: compares the
+// models with independent expected results on every backend named, each at its own tolerance; in
+// bf16 by max error / max |want|, which is to be 2e-2 at most.
 #include <algorithm>
 #include <iostream>
 #include <map>
@@ -14,6 +15,7 @@
 
 ABSL_FLAG(std::string, backend, "cpu,reference", "backends, separated by semicolons or commas");
 ABSL_FLAG(std::vector<std::string>, family, {}, "only these folders of DIR, separated by commas");
+ABSL_FLAG(std::string, precision, "f32", "f32 or bf16");
 ABSL_FLAG(bool, verbose, false, "a line for what passes too");
 
 namespace trama::oracles {
@@ -26,6 +28,13 @@ std::map<std::string, Runner>& Runners() {
 int Main(const std::string& root) {
   Report report;
   report.verbose = absl::GetFlag(FLAGS_verbose);
+  const std::string precision = absl::GetFlag(FLAGS_precision);
+  if (precision != "f32" && precision != "bf16") {
+    std::cerr << "error: --precision: '" << precision << "' is neither f32 nor bf16\n";
+    return 2;
+  }
+  constexpr double kBf16 = 2e-2;
+  if (precision == "bf16") report.relative = kBf16;
   // "check:A,B" holds a comma itself: with a semicolon anywhere, that is the separator.
   const std::string names = absl::GetFlag(FLAGS_backend);
   const char separator =
@@ -44,6 +53,7 @@ int Main(const std::string& root) {
            std::vector<std::string>(absl::StrSplit(names, separator, absl::SkipEmpty()))) {
         SessionOptions options;
         options.backend = backend;
+        options.precision = report.relative > 0 ? DType::kBF16 : DType::kF32;
         const int before = report.failed + report.passed;
         if (absl::Status status = runner(directory, options, &report); !status.ok())
           report.Fail(LabelOf(directory, options), std::string(status.message()));

@@ -1,5 +1,6 @@
 #include "tools/trama-oracles/oracle.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
@@ -79,11 +80,14 @@ void Oracle::Compare(const std::string& name, const std::vector<double>& got) {
   if (want->size() != got.size())
     return report_->Fail(what, absl::StrCat("has ", got.size(), " values, want ", want->size()));
   const bool exact = entry->GetOr<std::string>("compare", "close").value_or("") == "exact";
+  if (exact && report_->relative > 0) return;
   const double atol = exact ? 0 : scale_ * entry->GetOr<double>("atol", 0).value_or(0);
   const double rtol = exact ? 0 : scale_ * entry->GetOr<double>("rtol", 0).value_or(0);
-  double worst = 0;
+  double worst = 0, largest = 0;
+  for (const double x : *want) largest = std::max(largest, std::abs(x));
   for (size_t i = 0; i < got.size(); ++i) {
-    const double error = std::abs(got[i] - (*want)[i]), limit = atol + rtol * std::abs((*want)[i]);
+    const double error = std::abs(got[i] - (*want)[i]);
+    const double limit = std::max(atol + rtol * std::abs((*want)[i]), report_->relative * largest);
     if (!(error <= limit))
       return report_->Fail(what, absl::StrFormat("at %d: want %.9g, got %.9g, off by %.3g of %.3g",
                                                  i, (*want)[i], got[i], error, limit));
@@ -112,6 +116,7 @@ void Oracle::CheckText(const std::string& name, const std::string& got) {
   const Json* entry = entries_.Find(name);
   const Json* data = entry ? entry->Find("data") : nullptr;
   const std::string* want = data ? data->if_string() : nullptr;
+  if (want && report_->relative > 0) return;
   if (!want) return report_->Fail(what, "is not among the expected texts");
   if (*want != got) return report_->Fail(what, absl::StrCat("want '", *want, "', got '", got, "'"));
   report_->Pass(what, "equal");

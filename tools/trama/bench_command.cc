@@ -173,6 +173,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const double peak = PeakFmaGflops(threads);
   results.Set("model", model.entry->name);
   results.Set("backend", options.backend);
+  results.Set("precision", std::string(Name(options.precision)));
   results.Set("threads", threads);
   results.Set("peak_fma_gflops", peak);
   Json all = Json::EmptyArray();
@@ -216,7 +217,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     std::cout << results.Dump(2) << "\n";
     return 0;
   }
-  std::cout << absl::StrFormat("%s on %s, %d threads, FMA peak %.0f GFLOP/s\n", model.entry->name,
+  std::cout << absl::StrFormat("%s in %s on %s, %d threads, FMA peak %.0f GFLOP/s\n",
+                               model.entry->name, std::string(Name(options.precision)),
                                options.backend, threads, peak);
   for (const Json& row : all.array()) {
     auto number = [&](const char* key) { return row.Get<double>(key).value_or(0); };

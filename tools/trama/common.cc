@@ -19,8 +19,10 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags) {
       return UsageError(
           absl::StrCat("--precision=f64: only on --backend=reference, not ", options.backend));
     options.precision = DType::kF64;
+  } else if (precision == "bf16") {
+    options.precision = DType::kBF16;
   } else if (precision != "f32") {
-    return UsageError(absl::StrCat("--precision: '", precision, "' is neither f32 nor f64"));
+    return UsageError(absl::StrCat("--precision: '", precision, "' is none of f32, bf16, f64"));
   }
   return options;
 }
