@@ -15,6 +15,8 @@ namespace trama::cpu {
 namespace {
 using codegen::PhaseArguments;
 
+constexpr int64_t kMaxDepth = 256;  // what one running sum takes before it loses digits
+
 class AttentionGradEmitter {
  public:
   AttentionGradEmitter(Builder& b, const AttentionInfo& info, Access grad, Access y, Access lse,
@@ -235,17 +237,23 @@ class AttentionGradEmitter {
   // Weights and score gradients of rows x width: P = exp(S - lse), dS = P (dP - delta); with
   // dropout W = P kept / (1 - p) stands for P in dV = W^T dY and dS = W dP - P delta.
   void EmitTile(Value row, Value local, Value key, Value c) {
-    Value zero = b_.Index(0), column = b_.Add(key, c), panel = b_.Div(column, width_);
+    Value column = b_.Add(key, c), panel = b_.Div(column, width_);
     auto product = [&](Value rows, Value panels, int64_t depth) {
       Value first = b_.Mul(panel, depth);
-      return TileProduct(
-          b_, rows_, 2, zero, b_.Index(depth),
-          [&](int64_t i, Value d) {
-            return b_.Load(rows, {b_.Add(row, i), d});
-          },
-          [&](Value d, int64_t v) {
-            return b_.LoadVector(panels, {b_.Add(first, d), b_.Index(v * lanes_)});
-          });
+      SmallVector<Value> sums;
+      for (int64_t begin = 0; begin < depth; begin += kMaxDepth) {
+        auto part = TileProduct(
+            b_, rows_, 2, b_.Index(begin), b_.Index(std::min(depth, begin + kMaxDepth)),
+            [&](int64_t i, Value d) {
+              return b_.Load(rows, {b_.Add(row, i), d});
+            },
+            [&](Value d, int64_t v) {
+              return b_.LoadVector(panels, {b_.Add(first, d), b_.Index(v * lanes_)});
+            });
+        for (auto [sum, x] : llvm::zip(sums, part)) x = b_.Add(sum, x);
+        sums = part;
+      }
+      return sums;
     };
     auto at = [&](Value i, int64_t v) {
       return SmallVector<Value>{b_.Add(local, i), b_.Add(c, v * lanes_)};

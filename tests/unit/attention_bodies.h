@@ -141,6 +141,9 @@ class AttentionBodies : public Fixture {
     CheckBoth({.B = 1, .H = 1, .T = 9, .S = 20, .D = 128, .E = 102});
   }
 
+  // Beyond what tiles have room for, and what one running sum takes.
+  void HugeHeads() { CheckBoth({.B = 1, .H = 1, .T = 3, .S = 50, .D = 1000, .E = 600}); }
+
   void ManyKeys() {
     CheckForward({.B = 1, .H = 1, .T = 9, .S = 5003, .D = 8, .E = 8, .causal = true});
     CheckForward({.B = 1, .H = 2, .T = 1, .S = 5003, .D = 8, .E = 8, .causal = true});

@@ -9,6 +9,7 @@ using AttentionTest = kernel_testing::AttentionBodies<AnchorTest>;
 
 TEST_P(AttentionTest, Sizes) { Sizes(); }
 TEST_P(AttentionTest, LargeHeads) { LargeHeads(); }
+TEST_P(AttentionTest, HugeHeads) { HugeHeads(); }
 TEST_P(AttentionTest, ManyKeys) { ManyKeys(); }
 TEST_P(AttentionTest, RandomShapes) { RandomShapes(12); }
 TEST_P(AttentionTest, MasksBiasAndPositions) { MasksBiasAndPositions(); }
