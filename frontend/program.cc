@@ -10,13 +10,8 @@
 #include "mlir/IR/Verifier.h"
 
 namespace trama {
-namespace {
-using Results = std::vector<std::pair<std::string, Tensor>>;
 
-constexpr char kGradOutput[] = "grad_output";
-constexpr char kLossName[] = "loss";
-
-const char* Name(OptimizerKind kind) {
+const char* NameOf(OptimizerKind kind) {
   switch (kind) {
     case OptimizerKind::kSgd:
       return "sgd";
@@ -30,6 +25,12 @@ const char* Name(OptimizerKind kind) {
   return "";
 }
 
+namespace {
+using Results = std::vector<std::pair<std::string, Tensor>>;
+
+constexpr char kGradOutput[] = "grad_output";
+constexpr char kLossName[] = "loss";
+
 bool Trains(ProgramKind kind) {
   return kind == ProgramKind::kGradients || kind == ProgramKind::kTrainStep ||
          kind == ProgramKind::kAccumulate || kind == ProgramKind::kApply;
@@ -42,7 +43,7 @@ void SetOptimizer(mlir::func::FuncOp function, const OptimizerConfig& optimizer)
   };
   function->setAttr(
       "trama.optimizer",
-      b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr(Name(optimizer.kind))),
+      b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr(NameOf(optimizer.kind))),
                            number("beta1", optimizer.beta1), number("beta2", optimizer.beta2),
                            number("eps", optimizer.eps), number("momentum", optimizer.momentum),
                            number("weight_decay", optimizer.weight_decay),

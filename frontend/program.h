@@ -22,6 +22,7 @@ enum class ProgramKind {
 };
 
 enum class OptimizerKind { kSgd, kMomentum, kAdam, kAdamW };
+const char* NameOf(OptimizerKind kind);  // "sgd", "momentum", "adam", "adamw"
 
 // torch.optim's formulas and defaults; lr arrives at run time. In the IR trama.optimizer = {kind =
 // "sgd" | "momentum" | "adam" | "adamw", beta1, beta2, eps, momentum, weight_decay, clip_norm:

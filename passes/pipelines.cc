@@ -32,6 +32,8 @@ class StageRecorder : public mlir::PassInstrumentation {
       std::error_code error;
       llvm::raw_fd_ostream file(dir_ + "/" + number + "-" + stage.str() + ".mlir", error);
       if (!error) file << text;
+      file.close();
+      file.clear_error();  // a disk that is full is no reason to abort
     }
     if (report_) report_->stages.push_back({stage.str(), text});
   }
@@ -107,6 +109,9 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
     if (std::error_code code = llvm::sys::fs::create_directories(options.dump_dir))
       return absl::InvalidArgumentError(
           absl::StrCat("dump_ir: cannot create ", options.dump_dir, " (", code.message(), ")"));
+    if (!llvm::sys::fs::is_directory(options.dump_dir))
+      return absl::InvalidArgumentError(
+          absl::StrCat("dump_ir: ", options.dump_dir, " is not a directory"));
   }
   mlir::PassManager pm(module.getContext());
   auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report);

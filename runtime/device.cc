@@ -95,6 +95,11 @@ absl::StatusOr<Device> Device::Open(std::string_view spec, const DeviceOptions& 
   if (absl::Status parsed = ParseInfo({info.data, info.size}, handle->info); !parsed.ok())
     return absl::FailedPreconditionError(
         absl::StrCat(plugin.path, ": its info() is wrong (", parsed.message(), ")"));
+  // Of what is checked, each has devices of its own.
+  if (arguments.empty() && (options.device < 0 || options.device >= handle->info.devices))
+    return absl::InvalidArgumentError(absl::StrCat("no device ", options.device, ": backend ",
+                                                   handle->info.backend, " has ",
+                                                   handle->info.devices, ", counted from 0"));
   return Device(std::move(handle));
 }
 

@@ -95,7 +95,11 @@ class Downloader {
   absl::StatusOr<std::vector<std::string>> Run() {
     TRAMA_RETURN_IF_ERROR(MakeDirectories(folder_));
     for (const char* file : kFiles)
-      if (!FileExists(JoinPath(folder_, file))) TRAMA_RETURN_IF_ERROR(Fetch(file));
+      if (!FileExists(JoinPath(folder_, file)))
+        if (absl::Status status = Fetch(file); !status.ok()) {
+          rmdir(folder_.c_str());  // where nothing came; else it is gone on with
+          return status;
+        }
     if (options_.overwrite) TRAMA_RETURN_IF_ERROR(RemoveAll(options_.out));
     if (rename(folder_.c_str(), options_.out.c_str()) != 0)
       return FileError("write", options_.out, errno);

@@ -72,6 +72,10 @@ absl::Status CopyTokenizer(ModelFormat format, const LoadedModel& model, const s
 }
 
 absl::StatusOr<LoadedModel> ReadHuggingFaceModel(const std::string& path) {
+  if (FileExists(path) && !IsDirectory(path) && ExtensionOf(path) != ".safetensors" &&
+      ExtensionOf(path) != ".json")
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": neither a model directory nor a .safetensors file"));
   const std::string directory = HuggingFaceDirectory(path);
   TRAMA_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModelDirectory(directory, /*weights=*/false));
   // Adapters are merged, in f32.

@@ -108,7 +108,8 @@ absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& 
 
 absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights) {
   if (!IsDirectory(directory))
-    return absl::NotFoundError(absl::StrCat(directory, ": no such model directory"));
+    return absl::NotFoundError(
+        absl::StrCat(directory, ": no such model directory", DidYouMeanFile(directory)));
   const std::string config_path = JoinPath(directory, "config.json");
   if (HasAdapter(directory) && !FileExists(config_path)) {
     TRAMA_ASSIGN_OR_RETURN(const std::string base, AdapterBase(directory));
@@ -120,7 +121,8 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
   absl::StatusOr<std::string> type = json.Get<std::string>("model_type");
   if (!type.ok())
     return absl::InvalidArgumentError(absl::StrCat(config_path, ": ", type.status().message()));
-  TRAMA_RETURN_IF_ERROR(FindModel(*type).status());
+  if (const absl::Status known = FindModel(*type).status(); !known.ok())
+    return absl::Status(known.code(), absl::StrCat(config_path, ": ", known.message()));
   absl::StatusOr<LoadedModel> of_config = ModelOfConfig(*type, ConfigFromJson(json));
   if (!of_config.ok())
     return absl::InvalidArgumentError(

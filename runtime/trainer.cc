@@ -164,9 +164,14 @@ absl::Status Trainer::PlanSteps() {
 absl::Status Trainer::Resume() {
   if (!HasCheckpoint(options_.out)) return absl::OkStatus();  // starts afresh
   TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(options_.out));
+  const Json& state = checkpoint.trainer_state;
+  const char* optimizer = NameOf(options_.optimizer.kind);
+  TRAMA_ASSIGN_OR_RETURN(const std::string then, state.GetOr<std::string>("optimizer", optimizer));
+  if (then != optimizer)
+    return absl::FailedPreconditionError(
+        absl::StrCat("the run that is resumed had optimizer ", then, ", this one has ", optimizer));
   TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.parameters)));
   TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.optimizer), /*partial=*/true));
-  const Json& state = checkpoint.trainer_state;
   TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
   TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
   TRAMA_ASSIGN_OR_RETURN(best_step_, state.GetOr<int64_t>("best_step", 0));
@@ -264,6 +269,7 @@ absl::Status Trainer::WriteCheckpoint() {
   state = Json::MakeObject();
   state.Set("version", 1);
   state.Set("step", step_);
+  state.Set("optimizer", NameOf(options_.optimizer.kind));
   state.Set("seed", static_cast<int64_t>(options_.seed));
   state.Set("position", batches_->Position());
   state.Set("tokens", tokens_);

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
 
@@ -18,9 +17,7 @@ std::vector<DataKind>& Kinds() {
 
 absl::Status CheckThere(const std::string& path) {
   if (FileExists(path)) return absl::OkStatus();
-  const absl::StatusOr<std::vector<std::string>> beside = ListDirectory(DirectoryOf(path));
-  return absl::NotFoundError(absl::StrCat(
-      "no such data: ", path, beside.ok() ? DidYouMean(FileNameOf(path), *beside) : std::string()));
+  return absl::NotFoundError(absl::StrCat("no such data: ", path, DidYouMeanFile(path)));
 }
 
 // Options that a kind of data would pass over in silence.

@@ -80,7 +80,8 @@ absl::Status SplitSequences(std::shared_ptr<const std::vector<Sequence>> sequenc
   TRAMA_RETURN_IF_ERROR(CheckSplits(options));
   if (options.seq_len < 1)
     return absl::InvalidArgumentError(
-        absl::StrCat("seq_len is ", options.seq_len, ", not at least 1"));
+        absl::StrCat(options.data, ": seq_len is ", options.seq_len,
+                     ", not at least 1; a model without a time axis takes tables or tensors"));
   const size_t count = examples.size();
   const auto dataset = [&](auto of, Examples chosen) -> absl::StatusOr<std::unique_ptr<Dataset>> {
     if (chosen.empty())

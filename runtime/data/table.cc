@@ -61,6 +61,9 @@ absl::StatusOr<std::vector<std::string>> ClassesOf(const CsvTable& table,
   if (!options.positive.empty()) {
     TRAMA_RETURN_IF_ERROR(CheckValue(table, options.target, options.positive, values));
     if (!options.negative.empty()) {
+      if (options.negative == options.positive)
+        return absl::InvalidArgumentError(
+            absl::StrCat("negative and positive are both ", options.positive));
       TRAMA_RETURN_IF_ERROR(CheckValue(table, options.target, options.negative, values));
       return std::vector<std::string>{options.negative, options.positive};
     }
@@ -113,6 +116,9 @@ absl::StatusOr<TableSchema> SchemaOf(const CsvTable& table, const DataOptions& o
   schema.features = options.features;
   for (const std::string& feature : options.features) {
     TRAMA_RETURN_IF_ERROR(table.Column(feature).status());
+    if (std::count(options.features.begin(), options.features.end(), feature) > 1)
+      return absl::InvalidArgumentError(
+          absl::StrCat(table.path(), ": ", feature, " is named twice in features"));
     if (feature == options.target)
       return absl::InvalidArgumentError(
           absl::StrCat(table.path(), ": ", feature, " is the target and a feature"));

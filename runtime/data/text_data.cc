@@ -111,7 +111,8 @@ absl::StatusOr<LoadedData> Split(const Tokens& all, const Tokens* other,
 absl::Status Check(const DataOptions& options) {
   if (options.seq_len < 1)
     return absl::InvalidArgumentError(
-        absl::StrCat("seq_len is ", options.seq_len, ", not at least 1"));
+        absl::StrCat(options.data, ": text is read in windows of at least 1 token, and seq_len is ",
+                     options.seq_len, "; a model without a time axis takes tables or tensors"));
   if (options.stride < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("stride is ", options.stride, ", not at least 0"));

@@ -16,6 +16,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/formats/temporary.h"
 
@@ -40,7 +41,19 @@ absl::Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return absl::OkStatus();
 }
 
+// With the nearest name beside it, where there is no such file.
+absl::Status CannotOpen(const std::string& path, int error) {
+  const absl::Status status = FileError("read", path, error);
+  if (error != ENOENT) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), DidYouMeanFile(path)));
+}
+
 }  // namespace
+
+std::string DidYouMeanFile(const std::string& path) {
+  const absl::StatusOr<std::vector<std::string>> beside = ListDirectory(DirectoryOf(path));
+  return beside.ok() ? DidYouMean(FileNameOf(path), *beside) : "";
+}
 
 absl::Status FileError(std::string_view what, std::string_view path, int error) {
   return absl::Status(
@@ -91,7 +104,7 @@ std::string ExtensionOf(std::string_view path) {
 
 absl::Status ReadPieces(const std::string& path, absl::FunctionRef<void(std::string_view)> use) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) return FileError("read", path, errno);
+  if (file.fd < 0) return CannotOpen(path, errno);
   char buffer[1 << 16];
   while (true) {
     const ssize_t count = read(file.fd, buffer, sizeof(buffer));
@@ -157,7 +170,7 @@ absl::Status SyncDirectory(const std::string& path) {
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) return FileError("read", path, errno);
+  if (file.fd < 0) return CannotOpen(path, errno);
   struct stat info;
   if (fstat(file.fd, &info) != 0) return FileError("read", path, errno);
   if (S_ISDIR(info.st_mode)) return FileError("read", path, EISDIR);

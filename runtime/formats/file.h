@@ -17,6 +17,9 @@ namespace trama {
 // "cannot WHAT: PATH (strerror)" with the status code that `error` (an errno) maps to.
 absl::Status FileError(std::string_view what, std::string_view path, int error);
 
+// "; did you mean NAME?" of the files beside `path`, which is not there; "" where none is near.
+std::string DidYouMeanFile(const std::string& path);
+
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);
 // `path` with symbolic links resolved, or as it is where it does not exist.

@@ -2,46 +2,20 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/status_matchers.h"
 #include "runtime/formats/safetensors.h"
-#include "tests/e2e/run_trama.h"
+#include "tests/e2e/bad_input.h"
 
 namespace trama {
 namespace {
 
+using testing::BadInput;
 using ::testing::HasSubstr;
+using testing::kTable;
 using testing::Outcome;
 using ::testing::StartsWith;
-using testing::Workplace;
-
-constexpr char kTable[] = "a,b,kind\n1,2,x\n2,1,y\n3,4,x\n4,3,y\n";
-
-class BadInput : public ::testing::Test {
- protected:
-  // Runs, and expects `status` with one error line that has `message` in it and no new file.
-  void Expect(const std::vector<std::string>& arguments, int status, const std::string& message) {
-    const std::vector<std::string> before = place_.List();
-    const Outcome outcome = place_.Trama(arguments);
-    EXPECT_EQ(outcome.status, status) << outcome.err;
-    EXPECT_THAT(outcome.err, StartsWith("error: "));
-    EXPECT_THAT(outcome.err, HasSubstr(message));
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_EQ(place_.List(), before);
-  }
-  // A model directory to break.
-  void MakeModel(const std::string& name) {
-    const Outcome made = place_.Trama(
-        {"init", "gpt", "--set=n_layer=1", "--set=n_embd=16", "--set=n_head=2",
-         "--set=n_positions=8", "--set=vocab_size=256", "--tokenizer=bytes", "--out=" + name});
-    ASSERT_EQ(made.status, 0) << made.err;
-  }
-
-  Workplace place_;
-};
 
 TEST_F(BadInput, CommandLine) {
   Expect({"trian"}, 2, "did you mean train?");
@@ -53,11 +27,11 @@ TEST_F(BadInput, CommandLine) {
   Expect({"generate", "m", "--temperature=warm", "--prompt=x"}, 2, "'warm' is not a number");
   Expect({"run", "m", "--function=backward"}, 2, "'backward' is none of");
   Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--checkpoint_every=-1"}, 2,
-         "--checkpoint_every: a count cannot be negative");
+         "--checkpoint_every: -1 is not at least 0");
   Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--early_stopping=2"}, 2,
          "needs --val_data");
   Expect({"bench", "mlp", "--optimizer=adagrad"}, 2, "'adagrad' is neither adamw nor sgd");
-  Expect({"bench", "mlp", "--position=-1"}, 2, "--position: cannot be negative");
+  Expect({"bench", "mlp", "--position=-1"}, 2, "--position: -1 is not at least 0");
 }
 
 // Options that the data would otherwise leave without effect.

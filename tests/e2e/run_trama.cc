@@ -55,6 +55,18 @@ std::vector<std::string> Workplace::List() const {
   return names;
 }
 
+std::map<std::string, std::string> Workplace::Contents() const {
+  std::map<std::string, std::string> contents;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path_)) {
+    const std::string name = fs::relative(entry.path(), path_).string();
+    if (entry.is_directory())
+      contents[name + "/"];
+    else
+      contents[name] = ReadAll(entry.path().string());
+  }
+  return contents;
+}
+
 Outcome Workplace::Trama(const std::vector<std::string>& arguments, const Signal& signal) const {
   return Run("trama", arguments, signal);
 }

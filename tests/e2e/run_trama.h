@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class Workplace {
   std::string Read(const std::string& name) const;
   bool Has(const std::string& name) const;
   std::vector<std::string> List() const;  // names of everything in it, sorted
+  // The bytes of every file below it by its path; a folder's path ends with a slash.
+  std::map<std::string, std::string> Contents() const;
 
   // `trama ARGUMENTS...`, the backend from TRAMA_BACKEND.
   Outcome Trama(const std::vector<std::string>& arguments, const Signal& signal = {}) const;

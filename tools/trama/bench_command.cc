@@ -144,8 +144,6 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const int64_t batch = flags.Int("batch_size"), context = model.model->MaxLength();
   const int64_t length =
       flags.Int("seq_len") > 0 ? flags.Int("seq_len") : std::max<int64_t>(context, 1);
-  if (batch < 1) return UsageError("--batch_size: at least 1");
-  if (flags.Int("position") < 0) return UsageError("--position: cannot be negative");
   const std::string& optimizer = flags.String("optimizer");
   if (optimizer != "adamw" && optimizer != "sgd")
     return UsageError(absl::StrCat("--optimizer: '", optimizer, "' is neither adamw nor sgd"));
@@ -156,6 +154,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
     if (name == "prefill" || name == "decode") {
+      if (!decodes && flags.Given("program"))
+        return UsageError(absl::StrCat("--program: a ", model.entry->name, " has no ", name));
       if (decodes)
         measured.push_back({name, ProgramKind::kDecode, name == "decode" ? batch : 1,
                             name == "decode" ? 1 : length});
@@ -165,6 +165,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     if (!kind.ok()) return UsageError(absl::StrCat("--program: ", kind.status().message()));
     measured.push_back({name, *kind, batch, length});
   }
+
+  if (measured.empty()) return UsageError("--program: names nothing to time");
 
   const int threads = options.device.threads > 0
                           ? options.device.threads
@@ -239,12 +241,12 @@ TRAMA_COMMAND((Command{
     WithRuntimeFlags(
         {{"program", FlagKind::kString, "train_step,prefill,decode",
           "what to time: any of explain's programs, prefill, decode"},
-         {"batch_size", FlagKind::kInt, "1", "examples"},
-         {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest"},
-         {"position", FlagKind::kInt, "128", "keys in the cache when a token is decoded"},
+         {"batch_size", FlagKind::kInt, "1", "examples", 1},
+         {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest", 0},
+         {"position", FlagKind::kInt, "128", "keys in the cache when a token is decoded", 0},
          {"optimizer", FlagKind::kString, "adamw", "adamw or sgd"},
          {"recompute", FlagKind::kBool, "false", "activations again instead of keeping them"},
-         {"seconds", FlagKind::kDouble, "2", "how long to time each"},
+         {"seconds", FlagKind::kDouble, "2", "how long to time each", 0},
          {"profile", FlagKind::kBool, "false", "time by kind of kernel, on standard error"},
          {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"},
          {"json", FlagKind::kBool, "false", "as JSON"}}),

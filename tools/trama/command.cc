@@ -70,8 +70,8 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
   const std::vector<FlagSpec> shared = {
       {"backend", FlagKind::kString, backend && *backend ? backend : "cpu",
        "cpu, reference, check:A,B, or a plugin found"},
-      {"device", FlagKind::kInt, "0", "which device of the backend"},
-      {"threads", FlagKind::kInt, "0", "threads; 0: all cores"},
+      {"device", FlagKind::kInt, "0", "which device of the backend", 0},
+      {"threads", FlagKind::kInt, "0", "threads; 0: all cores", 0},
       {"precision", FlagKind::kString, "f32",
        "f32; bf16: of what is multiplied; f64: on reference"},
       {"plugin_path", FlagKind::kString, "", "folders to look for plugins in, separated by :"},
@@ -83,9 +83,10 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
 }
 
 int Main(absl::Span<const std::string> arguments) {
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "help") {
+  if (arguments.empty()) return Fail(UsageError("no command; trama --help lists them"));
+  if (arguments[0] == "--help" || arguments[0] == "help") {
     PrintHelp();
-    return arguments.empty() ? 2 : 0;
+    return 0;
   }
   // A name of two words, "tokenizer train", is tried first.
   size_t words = 1;
@@ -98,7 +99,9 @@ int Main(absl::Span<const std::string> arguments) {
   if (it == Commands().end()) {
     std::vector<std::string> names;
     for (const auto& [name, command] : Commands()) names.push_back(name);
-    const std::string nearest = Nearest(arguments[0], names);
+    std::string nearest =
+        arguments.size() > 1 ? Nearest(absl::StrCat(arguments[0], " ", arguments[1]), names) : "";
+    if (!absl::StrContains(nearest, ' ')) nearest = Nearest(arguments[0], names);
     return Fail(
         UsageError(absl::StrCat("unknown command: ", arguments[0],
                                 nearest.empty() ? "; trama --help lists them"

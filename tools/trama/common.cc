@@ -12,7 +12,6 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags) {
   options.device.device = static_cast<int>(flags.Int("device"));
   options.device.threads = static_cast<int>(flags.Int("threads"));
   options.device.plugin_path = flags.String("plugin_path");
-  if (flags.Int("threads") < 0) return UsageError("--threads: a count cannot be negative");
   const std::string& precision = flags.String("precision");
   if (precision == "f64") {
     if (options.backend != "reference")
@@ -44,7 +43,10 @@ absl::Status CheckOut(const Flags& flags) {
 absl::Status CheckOut(const std::string& out, bool overwrite, bool resume) {
   if (FileExists(out) && !overwrite && !resume)
     return absl::AlreadyExistsError(absl::StrCat(out, ": exists already; --overwrite replaces it"));
-  if (!overwrite || !IsDirectory(out)) return absl::OkStatus();
+  if (FileExists(out) && !IsDirectory(out))
+    return absl::FailedPreconditionError(
+        absl::StrCat(out, ": is a file, not a model directory; give --out another name"));
+  if (!overwrite || !FileExists(out)) return absl::OkStatus();
   // All that is in it goes. What somebody mistyped stays.
   TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(out));
   for (const char* ours : {"config.json", "adapter_config.json", "tokenizer_config.json"})
@@ -52,6 +54,17 @@ absl::Status CheckOut(const std::string& out, bool overwrite, bool resume) {
   if (names.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(out, ": holds no model; --overwrite does not replace such a directory"));
+}
+
+absl::Status CheckOutFile(const Flags& flags) {
+  const std::string& out = flags.String("out");
+  if (out.empty()) return UsageError("--out is missing: where to write");
+  if (IsDirectory(out))
+    return absl::FailedPreconditionError(
+        absl::StrCat(out, ": is a directory; give --out the name of a file"));
+  if (FileExists(out) && !flags.Bool("overwrite"))
+    return absl::AlreadyExistsError(absl::StrCat(out, ": exists already; --overwrite replaces it"));
+  return absl::OkStatus();
 }
 
 }  // namespace trama::cli

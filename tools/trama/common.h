@@ -21,5 +21,7 @@ absl::StatusOr<Config> ConfigOf(const Flags& flags);
 // and a directory to overwrite that holds something else than a model or a tokenizer.
 absl::Status CheckOut(const Flags& flags);
 absl::Status CheckOut(const std::string& out, bool overwrite, bool resume = false);
+// The same where --out names a file.
+absl::Status CheckOutFile(const Flags& flags);
 
 }  // namespace trama::cli

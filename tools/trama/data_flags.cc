@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
@@ -46,6 +47,29 @@ absl::StatusOr<bool> ClassifiesText(const Flags& flags, const Config& config,
          extension == ".csv" || extension == ".tsv";
 }
 
+// --tokenizer beside a model that has one: another would number the ids in its own way. A run that
+// is resumed has the one that it was started with.
+absl::Status CheckSameTokenizer(const Flags& flags, const LoadedModel& model) {
+  const std::string& spec = flags.String("tokenizer");
+  if (!flags.Given("tokenizer") || !model.tokenizer || spec == "chars" || flags.Bool("resume"))
+    return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> given, MakeTokenizer(spec, {}));
+  if (given->Fingerprint() == model.tokenizer->Fingerprint()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--tokenizer: ", flags.positional()[0],
+                                                 " has a tokenizer of its own, and ", spec,
+                                                 " is another"));
+}
+
+absl::Status CheckFeatures(const std::string& data, const std::vector<std::string>& features,
+                           const Config& config) {
+  if (features.empty() || !config.Has("features")) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(const int64_t wanted, config.Int("features", 0));
+  if (wanted == static_cast<int64_t>(features.size())) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(data, ": ", features.size(), " features (",
+                                                 absl::StrJoin(features, ", "),
+                                                 "), the model takes ", wanted));
+}
+
 std::string Text(const Config& config, const char* key) {
   return config.String(key, "").value_or("");
 }
@@ -58,11 +82,11 @@ std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
        ".safetensors, or a folder of .txt"},
       {"val_data", FlagKind::kString, "", "validation data of the same kind"},
       {"val_fraction", FlagKind::kDouble, "0", "or the last part of --data"},
-      {"limit", FlagKind::kInt, "0", "the first so many examples; 0: all"},
+      {"limit", FlagKind::kInt, "0", "the first so many examples; 0: all", 0},
       {"tokenizer", FlagKind::kString, "chars", "of a new model: chars, bytes, or a directory"},
-      {"seq_len", FlagKind::kInt, "0", "tokens of a window; 0: the model's"},
+      {"seq_len", FlagKind::kInt, "0", "tokens of a window; 0: the model's", 0},
       {"stride", FlagKind::kInt, "0",
-       "windows this far apart; 0: random ones to train on, side by side to evaluate"},
+       "windows this far apart; 0: random ones to train on, side by side to evaluate", 0},
       {"target", FlagKind::kString, "", "a table's column of labels"},
       {"positive", FlagKind::kString, "", "the target's value that counts as 1"},
       {"negative", FlagKind::kString, "", "the one that counts as 0; other rows are left out"},
@@ -127,6 +151,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.classes = classes;
   if (model) {
     options.tokenizer = model->tokenizer;
+    TRAMA_RETURN_IF_ERROR(CheckSameTokenizer(flags, *model));
     // One made of the data would number the vocabulary in another way than the model learned.
     if (!flags.Given("tokenizer")) {
       options.tokenizer_status = CheckTokenizer(*model);
@@ -149,10 +174,16 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   } else if (options.positive.empty() && !new_config.Has("classes") && !options.classifies_text) {
     options.classes = 0;  // a new classifier gets as many classes as the target has values
   }
+  if (new_config.Has("vocab_size")) {
+    TRAMA_ASSIGN_OR_RETURN(options.vocab_size, new_config.Int("vocab_size", 0));
+  }
   // Lines of label TAB text name no column: their labels are read all the same.
   if (options.classifies_text && options.text_column.empty() && purpose != Purpose::kPredict)
     options.target = "label";
-  return LoadData(options);
+  TRAMA_ASSIGN_OR_RETURN(LoadedData data, LoadData(options));
+  if (model || new_config.Has("features"))
+    TRAMA_RETURN_IF_ERROR(CheckFeatures(options.data, data.features, config));
+  return data;
 }
 
 void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model) {

@@ -128,7 +128,6 @@ absl::Status EvaluateResponses(const Flags& flags, LoadedModel& model, const Loa
 
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
-  if (flags.Int("max_tokens") < 1) return UsageError("--max_tokens: at least 1");
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
                          LoadDataFor(flags, &model, model.entry->name, Purpose::kEvaluate));
@@ -149,7 +148,7 @@ TRAMA_COMMAND((Command{
          {"respond", FlagKind::kBool, "false",
           "also answers every instruction, greedily: exact and per-letter match"},
          {"responses", FlagKind::kString, "", "the same, and a JSON Lines file for the answers"},
-         {"max_tokens", FlagKind::kInt, "256", "of an answer at most"},
+         {"max_tokens", FlagKind::kInt, "256", "of an answer at most", 1},
          {"judge", FlagKind::kString, "",
           "the same, each answer scored 0 to 100 by the chat endpoint at this address, as "
           "http://localhost:11434/v1; its key from TRAMA_JUDGE_KEY"},

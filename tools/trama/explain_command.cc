@@ -71,7 +71,6 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const int64_t batch = flags.Int("batch_size");
   const int64_t length = flags.Int("seq_len") > 0 ? flags.Int("seq_len")
                                                   : std::max<int64_t>(model.model->MaxLength(), 1);
-  if (batch < 1) return UsageError("--batch_size: at least 1");
   std::vector<Program> programs;
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
@@ -125,8 +124,8 @@ TRAMA_COMMAND((Command{
          {"recompute", FlagKind::kBool, "false", "as training with it does"},
          {"dump_ir", FlagKind::kString, "", "a folder: a file a pass"},
          {"timing", FlagKind::kBool, "false", "the passes' times on standard error"},
-         {"batch_size", FlagKind::kInt, "1", "examples"},
-         {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest"},
+         {"batch_size", FlagKind::kInt, "1", "examples", 1},
+         {"seq_len", FlagKind::kInt, "0", "the time axis; 0: the longest", 0},
          {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"}}),
     Run}));
 

@@ -10,7 +10,7 @@ namespace trama::cli {
 namespace {
 
 absl::StatusOr<int> Run(const Flags& flags) {
-  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
+  TRAMA_RETURN_IF_ERROR(CheckOutFile(flags));
   const absl::StatusOr<ModelFormat> format = ModelFormatFromName(flags.String("format"));
   if (!format.ok() || *format == ModelFormat::kOpenAI)
     return UsageError(

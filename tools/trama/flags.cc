@@ -87,10 +87,19 @@ absl::StatusOr<Flags> Flags::Parse(absl::Span<const FlagSpec> specs,
   return flags;
 }
 
+absl::Status Flags::Check(const FlagSpec& spec, const std::string& value) {
+  if (!ParsesAs(spec.kind, value))
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", spec.name, ": '", value, "' is not ", std::string(Wanted(spec.kind))));
+  double number;
+  if (absl::SimpleAtod(value, &number) && number < spec.at_least)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", spec.name, ": ", value, " is not at least ", spec.at_least));
+  return absl::OkStatus();
+}
+
 absl::Status Flags::Set(Value& flag, std::string value) {
-  if (!ParsesAs(flag.spec.kind, value))
-    return absl::InvalidArgumentError(absl::StrCat("--", flag.spec.name, ": '", value, "' is not ",
-                                                   std::string(Wanted(flag.spec.kind))));
+  TRAMA_RETURN_IF_ERROR(Check(flag.spec, value));
   if (flag.spec.kind != FlagKind::kRepeated) flag.given.clear();
   flag.given.push_back(std::move(value));
   return absl::OkStatus();
@@ -99,7 +108,7 @@ absl::Status Flags::Set(Value& flag, std::string value) {
 absl::Status Flags::SetUnlessGiven(const std::string& name, const std::string& value) {
   auto it = values_.find(name);
   if (it == values_.end()) return absl::InvalidArgumentError(absl::StrCat("unknown field ", name));
-  if (it->second.by_user) return absl::OkStatus();
+  if (it->second.by_user) return Check(it->second.spec, value);
   return Set(it->second, value);
 }
 

@@ -1,6 +1,7 @@
 // Flags of one command: declared with a default and a line of help, then read from the arguments.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -20,13 +21,14 @@ struct FlagSpec {
   FlagKind kind;
   std::string fallback;  // as it would be written; "" where the absence means something
   std::string help;
+  double at_least = -HUGE_VAL;  // numbers below it are wrong usage
 };
 
 class Flags {
  public:
   // `--name=value` and `--name value`; a bool is also set by `--name` and `--noname`. What is no
   // flag is a positional argument; everything after `--` is. InvalidArgument names the nearest flag
-  // for an unknown one, and the value that is no number.
+  // for an unknown one, and the value that is no number or below the least.
   static absl::StatusOr<Flags> Parse(absl::Span<const FlagSpec> specs,
                                      absl::Span<const std::string> arguments);
 
@@ -49,7 +51,8 @@ class Flags {
     bool by_user = false;
   };
   const Value& Get(std::string_view name) const;
-  absl::Status Set(Value& flag, std::string value);
+  static absl::Status Check(const FlagSpec& spec, const std::string& value);
+  static absl::Status Set(Value& flag, std::string value);
 
   std::map<std::string, Value, std::less<>> values_;
   std::vector<std::string> positional_;

@@ -1,4 +1,5 @@
 // trama generate DIR --prompt="...": continues a prompt.
+#include <algorithm>
 #include <iostream>
 
 #include "absl/strings/numbers.h"
@@ -8,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "runtime/data/instruction.h"
+#include "runtime/fine_tune.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/generator.h"
@@ -41,6 +43,8 @@ absl::StatusOr<std::vector<int32_t>> ReadIds(const std::string& list) {
 absl::StatusOr<Prompts> PromptsOf(const Flags& flags, const LoadedModel& model) {
   if (flags.Given("prompt") + flags.Given("prompt_ids") + flags.Given("instruction") != 1)
     return UsageError("one of --prompt, --prompt_ids and --instruction says what to continue");
+  if (flags.Given("input") && !flags.Given("instruction"))
+    return UsageError("--input: only beside --instruction");
   Prompts prompts;
   if (flags.Given("prompt_ids")) {
     for (const std::string& list : flags.Repeated("prompt_ids")) {
@@ -64,7 +68,6 @@ absl::StatusOr<Prompts> PromptsOf(const Flags& flags, const LoadedModel& model) 
 absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel& model) {
   GenerateOptions options;
   options.max_tokens = flags.Int("max_tokens");
-  if (options.max_tokens < 0) return UsageError("--max_tokens: a count cannot be negative");
   options.sampling.temperature = flags.Double("temperature");
   options.sampling.top_k = flags.Int("top_k");
   options.sampling.top_p = flags.Double("top_p");
@@ -74,6 +77,8 @@ absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel&
   if (absl::Status status = options.sampling.Validate(); !status.ok())
     return UsageError(std::string(status.message()));
   options.stop = flags.Repeated("stop");
+  if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
+    return UsageError("--stop: a text to stop at is not empty");
   options.keep_distributions = flags.Given("probabilities");
   if (!flags.Bool("ignore_eos")) {
     TRAMA_ASSIGN_OR_RETURN(const int64_t eos, model.config.Int("eos_token_id", -1));
@@ -101,8 +106,11 @@ Json DistributionsJson(const std::vector<GeneratedSample>& samples) {
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
   const int64_t num_samples = flags.Int("num_samples");
-  if (num_samples < 1) return UsageError("--num_samples: at least 1");
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
+  if (Classifies(model))
+    return absl::FailedPreconditionError(absl::StrCat(
+        flags.positional()[0],
+        ": classifies, and continues no text; trama predict says what it makes of one"));
   TRAMA_ASSIGN_OR_RETURN(const Prompts prompts, PromptsOf(flags, model));
   TRAMA_ASSIGN_OR_RETURN(GenerateOptions options, OptionsOf(flags, model));
   options.samples_each = static_cast<uint32_t>(num_samples);
@@ -153,7 +161,7 @@ TRAMA_COMMAND((Command{
          {"prompt_ids", FlagKind::kRepeated, "", "or its ids: 1,2,3"},
          {"instruction", FlagKind::kString, "", "or what a model tuned on instructions answers"},
          {"input", FlagKind::kString, "", "of --instruction, where it has one"},
-         {"max_tokens", FlagKind::kInt, "100", "new tokens at most"},
+         {"max_tokens", FlagKind::kInt, "100", "new tokens at most", 0},
          {"temperature", FlagKind::kDouble, "1", "divides the logits; 0 is greedy"},
          {"top_k", FlagKind::kInt, "0", "only the k likeliest; 0: all"},
          {"top_p", FlagKind::kDouble, "1", "only the likeliest with this mass together"},
@@ -161,7 +169,7 @@ TRAMA_COMMAND((Command{
          {"greedy", FlagKind::kBool, "false", "always the likeliest"},
          {"stop", FlagKind::kRepeated, "", "ends before this text, repeatable"},
          {"ignore_eos", FlagKind::kBool, "false", "goes on after eos_token_id"},
-         {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt"},
+         {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt", 1},
          {"ids", FlagKind::kBool, "false", "prints the new ids instead of text"},
          {"no_cache", FlagKind::kBool, "false", "runs the whole window for every token"},
          {"probabilities", FlagKind::kString, "", "a JSON file: what each token was drawn from"},

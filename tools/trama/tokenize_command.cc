@@ -19,10 +19,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerOf(const Flags& flags) {
   const bool named = flags.Given("tokenizer");
   if (named != flags.positional().empty())
     return UsageError("one of DIR and --tokenizer=DIR says where the tokenizer is");
+  if (named && flags.String("tokenizer") == "chars")
+    return UsageError("--tokenizer: chars are those of a training text; name a directory");
   if (named) return MakeTokenizer(flags.String("tokenizer"), {});
   const std::string& directory = flags.positional()[0];
   if (!IsDirectory(directory))
-    return absl::NotFoundError(absl::StrCat(directory, ": no such model directory"));
+    return absl::NotFoundError(
+        absl::StrCat(directory, ": no such model directory", DidYouMeanFile(directory)));
   return Tokenizer::Load(directory);
 }
 

@@ -52,7 +52,7 @@ absl::StatusOr<OptimizerConfig> OptimizerOf(const Flags& flags) {
   config.clip_norm = flags.Double("clip_norm");
   if (config.beta1 < 0 || config.beta1 >= 1) return UsageError("--beta1: not in [0, 1)");
   if (config.beta2 < 0 || config.beta2 >= 1) return UsageError("--beta2: not in [0, 1)");
-  if (config.clip_norm < 0) return UsageError("--clip_norm: a norm cannot be negative");
+  if (config.momentum >= 1) return UsageError("--momentum: not in [0, 1)");
   return config;
 }
 
@@ -65,8 +65,14 @@ absl::StatusOr<Schedule> ScheduleOf(const Flags& flags) {
   schedule.min_lr = flags.Double("min_lr");
   schedule.warmup_steps = flags.Int("warmup_steps");
   if (schedule.lr <= 0) return UsageError("--lr: a learning rate is positive");
-  if (schedule.warmup_steps < 0) return UsageError("--warmup_steps: cannot be negative");
   return schedule;
+}
+
+// Whether the regular expression that `flag` gives matches the whole of `path`.
+absl::StatusOr<bool> Matches(const Flags& flags, const char* flag, const std::string& path) {
+  absl::StatusOr<bool> matches = MatchesWhole(flags.String(flag), path);
+  if (!matches.ok()) return UsageError(absl::StrCat("--", flag, ": ", matches.status().message()));
+  return matches;
 }
 
 // The names of the parameters that are trained; empty where all are. Beside adapters only what
@@ -76,13 +82,18 @@ absl::StatusOr<std::vector<std::string>> Trainable(const Flags& flags, const Loa
   const bool adapts = HasLora(model);
   if (freeze.empty() && only.empty() && !adapts) return std::vector<std::string>();
   std::vector<std::string> trainable;
+  bool freezes = false;
   for (const nn::Parameter* parameter : model.model->module().parameters()) {
     const std::string path = parameter->path();
-    TRAMA_ASSIGN_OR_RETURN(const bool frozen, MatchesWhole(freeze, path));
-    TRAMA_ASSIGN_OR_RETURN(const bool named, MatchesWhole(only, path));
+    TRAMA_ASSIGN_OR_RETURN(const bool frozen, Matches(flags, "freeze", path));
+    TRAMA_ASSIGN_OR_RETURN(const bool named, Matches(flags, "train_only", path));
+    freezes |= frozen;
     const bool chosen = named || (adapts ? IsAdapterParameter(path) : only.empty());
     if (!frozen && chosen) trainable.push_back(path);
   }
+  if (!freeze.empty() && !freezes)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--freeze: '", freeze, "' is the name of no parameter"));
   if (trainable.empty())
     return absl::InvalidArgumentError("--freeze and --train_only leave no parameter to train");
   return trainable;
@@ -203,6 +214,19 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   return NewModel(name, config, seed);
 }
 
+// A run of one model is not resumed as one of another: of `name`, where that is a name of the zoo.
+absl::Status CheckResumed(const std::string& name, const std::string& out,
+                          const LoadedModel& model) {
+  if (IsDirectory(name)) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
+  const auto type = [](const ModelEntry& of) {
+    return of.model_type.empty() ? of.name : of.model_type;
+  };
+  if (type(*entry) == type(*model.entry)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(out, ": the run that is resumed trains a ",
+                                                    model.entry->name, ", not a ", entry->name));
+}
+
 // While it lives, Ctrl-C asks for an end after the step that runs, or the first.
 class InterruptHandler {
  public:
@@ -232,7 +256,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
   options.steps = flags.Int("steps");
   options.epochs = flags.Int("epochs");
-  if (options.steps < 0 || options.epochs < 0 || (options.steps == 0) == (options.epochs == 0))
+  if ((options.steps == 0) == (options.epochs == 0))
     return UsageError("one of --steps and --epochs says how long to train");
   options.batch.batch_size = flags.Int("batch_size");
   options.batch.grad_accumulation = flags.Int("grad_accumulation");
@@ -242,9 +266,6 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
-  for (const char* count : {"eval_every", "early_stopping", "checkpoint_every"})
-    if (flags.Int(count) < 0)
-      return UsageError(absl::StrCat("--", count, ": a count cannot be negative"));
   if (options.early_stopping > 0 && flags.String("val_data").empty() &&
       flags.Double("val_fraction") == 0)
     return UsageError("--early_stopping: needs --val_data or --val_fraction");
@@ -262,6 +283,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   if (goes_on || IsDirectory(name)) {
     TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name, !goes_on));
     if (goes_on) {
+      TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
       TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
       model.parameters = std::move(checkpoint.parameters);
     }
@@ -309,36 +331,36 @@ TRAMA_COMMAND((Command{
          {"resume", FlagKind::kBool, "false", "go on from the last checkpoint in --out"},
          {"config", FlagKind::kString, "", "a textproto with these fields; a flag wins over it"},
          {"set", FlagKind::kRepeated, "", "key=value of a new model's config, repeatable"},
-         {"steps", FlagKind::kInt, "0", "updates"},
-         {"epochs", FlagKind::kInt, "0", "or passes over the data"},
-         {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all"},
-         {"grad_accumulation", FlagKind::kInt, "1", "batches an update"},
+         {"steps", FlagKind::kInt, "0", "updates", 0},
+         {"epochs", FlagKind::kInt, "0", "or passes over the data", 0},
+         {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all", 0},
+         {"grad_accumulation", FlagKind::kInt, "1", "batches an update", 1},
          {"recompute", FlagKind::kBool, "false",
           "computes activations again in the backward pass, for less memory"},
          {"shuffle", FlagKind::kBool, "true", "a new order each epoch"},
          {"optimizer", FlagKind::kString, "adamw", "sgd, momentum, adam or adamw"},
          {"lr", FlagKind::kDouble, "0.001", "learning rate"},
-         {"min_lr", FlagKind::kDouble, "0", "where the schedule ends"},
+         {"min_lr", FlagKind::kDouble, "0", "where the schedule ends", 0},
          {"schedule", FlagKind::kString, "constant", "constant, cosine or linear"},
-         {"warmup_steps", FlagKind::kInt, "0", "updates before the schedule starts"},
+         {"warmup_steps", FlagKind::kInt, "0", "updates before the schedule starts", 0},
          {"beta1", FlagKind::kDouble, "0.9", "Adam's first moment"},
          {"beta2", FlagKind::kDouble, "0.999", "Adam's second moment"},
-         {"eps", FlagKind::kDouble, "1e-8", "Adam's epsilon"},
-         {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum"},
-         {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere"},
-         {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none"},
-         {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one"},
-         {"num_labels", FlagKind::kInt, "0", "classes of texts; 0: as many as the data has"},
-         {"label_smoothing", FlagKind::kDouble, "0", "of the training loss"},
+         {"eps", FlagKind::kDouble, "1e-8", "Adam's epsilon", 0},
+         {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum", 0},
+         {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere", 0},
+         {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none", 0},
+         {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one", 0},
+         {"num_labels", FlagKind::kInt, "0", "classes of texts; 0: as many as the data has", 0},
+         {"label_smoothing", FlagKind::kDouble, "0", "of the training loss", 0},
          {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
          {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
          {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
-         {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights"},
+         {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights", 0},
          {"lora_alpha", FlagKind::kDouble, "0", "adapters count alpha / rank; default: 2 rank"},
          {"lora_targets", FlagKind::kString, "", "ends of layers' names; attn.c_attn,mlp.c_fc"},
-         {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end"},
-         {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never"},
-         {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end"},
+         {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end", 0},
+         {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never", 0},
+         {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end", 0},
          {"metrics", FlagKind::kString, "", "a JSONL file: one object a step"}})),
     Run}));
 
