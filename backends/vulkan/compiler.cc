@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
+#include "backends/vulkan/product_tile.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -246,6 +247,7 @@ std::string CompilerIdentity(const Target& target) {
                          uint64_t{target.special_values},
                          uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
+  if (target.tiles) absl::StrAppend(&identity, " ", target.tiles->Identity());
   for (const MatrixShape& shape : target.matrices) absl::StrAppend(&identity, " ", Name(shape));
   return identity;
 }

@@ -45,6 +45,8 @@ class Device {
   const std::vector<DeviceProperties>& all() const { return all_; }
   // What kernels are compiled for, in the ABI asked for.
   const Target& target() const { return target_; }
+  // How kernels that are compiled from now on cut matrix products.
+  void SetTiles(std::shared_ptr<const TileChoice> tiles) { target_.tiles = std::move(tiles); }
 
   // Starts `commands`, which must stay until they have ended, after all submitted before.
   absl::Status Submit(VkCommandBuffer commands);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "backends/vulkan/tile_tuner.h"
 #include "base/status_macros.h"
 #include "passes/pipelines.h"
 
@@ -23,6 +24,24 @@ absl::Status Engine::ReserveWorkspace(uint64_t bytes) {
   return absl::OkStatus();
 }
 
+absl::Status Engine::ReadTiles() {
+  const std::string name = DeviceName(*device);
+  auto table = TileTable::Read(tile_file, name);
+  if (!table.ok() && !tune) return table.status();
+  device->SetTiles(std::make_shared<TileTable>(table.ok() ? *std::move(table) : TileTable(name)));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Engine::Tune(absl::Span<const KernelSource> sources) {
+  auto table = std::make_shared<TileTable>(static_cast<const TileTable&>(*device->target().tiles));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<TunedProduct> tuned,
+                         TuneTiles(*memory, *shaders, sources, *table));
+  TRAMA_RETURN_IF_ERROR(table->Write(tile_file));
+  device->SetTiles(std::move(table));
+  return absl::StrCat(R"({"file": )", codegen::JsonString(tile_file), R"(, "products": )",
+                      TunedJson(tuned), "}");
+}
+
 absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
                                                              std::string_view bytes) {
   auto executable = std::make_unique<Executable>(engine);
@@ -36,6 +55,9 @@ absl::StatusOr<std::unique_ptr<Executable>> Executable::Load(Engine& engine,
   std::vector<KernelSource> sources;
   for (const plan::Kernel& kernel : plan.kernels())
     sources.push_back({kernel.kind(), &kernel.body(), kernel.hash()});
+  if (engine.tune) {
+    TRAMA_ASSIGN_OR_RETURN(executable->tuned_, engine.Tune(sources));
+  }
   TRAMA_ASSIGN_OR_RETURN(const std::vector<const LoadedKernel*> kernels,
                          engine.shaders->Load(sources, &executable->statistics_));
   uint64_t workspace_bytes = 0;
@@ -110,6 +132,7 @@ std::string Executable::Statistics() {
                    R"(, "compile_ms": )", statistics_.compile_ms, R"(, "workspace_bytes": )",
                    engine_.workspace ? engine_.workspace->size() : 0, R"(, "host_fallbacks": 0)",
                    R"(, "dispatches": )", dispatches);
+  if (!tuned_.empty()) absl::StrAppend(&json, R"(, "tuned": )", tuned_);
   if (engine_.profile)
     absl::StrAppend(&json, R"(, "programs": )", codegen::ProfileJson(plan_, profiles));
   return json + "}";

@@ -24,7 +24,15 @@ struct Engine {
   // Of the kernels of all executables: one dispatch after the other uses it. Null where none does.
   std::unique_ptr<Buffer> workspace;
   bool profile = false;
+  // Where the measured tiles of matrix products are kept, "" for nowhere; tune: products of the
+  // plans to come are measured.
+  std::string tile_file;
+  bool tune = false;
 
+  // Reads the measured tiles, where there are any. While tuning, a file that is none is replaced.
+  absl::Status ReadTiles();
+  // Measures the products of `sources` and keeps the file; what came of it, as JSON.
+  absl::StatusOr<std::string> Tune(absl::Span<const KernelSource> sources);
   // Room for kernels with that much. What was recorded with a smaller one is recorded anew.
   absl::Status ReserveWorkspace(uint64_t bytes);
 };
@@ -51,6 +59,7 @@ class Executable : public plugin::ExecutableBase {
   Engine& engine_;
   plan::Plan plan_;
   LoadStatistics statistics_;
+  std::string tuned_;  // JSON, where products were measured
   std::vector<Program> programs_;
 };
 

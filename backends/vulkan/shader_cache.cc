@@ -24,11 +24,7 @@ ByteRange Append(uint64_t& end, uint64_t bytes, uint64_t alignment) {
 }  // namespace
 
 ShaderCache::ShaderCache(Memory& memory, const std::string& directory, int threads)
-    : memory_(memory),
-      threads_(threads),
-      cache_(directory),
-      identity_(CompilerIdentity(memory.device().target())),
-      pipelines_(memory.device(), cache_) {}
+    : memory_(memory), threads_(threads), cache_(directory), pipelines_(memory.device(), cache_) {}
 
 absl::StatusOr<LoadedKernel> ShaderCache::Place(const CompiledKernel& compiled,
                                                 absl::Span<const Pipeline* const> pipelines) {
@@ -56,16 +52,29 @@ absl::StatusOr<LoadedKernel> ShaderCache::Place(const CompiledKernel& compiled,
   return kernel;
 }
 
+absl::StatusOr<LoadedKernel> ShaderCache::Compile(const KernelSource& source,
+                                                  const Target& target) {
+  const auto context = NewContext();
+  TRAMA_ASSIGN_OR_RETURN(const CompiledKernel kernel,
+                         CompileKernel(*context, target, source.kind, *source.body));
+  std::vector<const Shader*> shaders;
+  for (const CompiledPhase& phase : kernel.phases) shaders.push_back(&phase.shader);
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<const Pipeline*> pipelines,
+                         pipelines_.Get(shaders, threads_));
+  return Place(kernel, pipelines);
+}
+
 absl::StatusOr<std::vector<const LoadedKernel*>> ShaderCache::Load(
     absl::Span<const KernelSource> sources, LoadStatistics* statistics) {
   const auto start = std::chrono::steady_clock::now();
+  const std::string identity = CompilerIdentity(memory_.device().target());
   std::vector<std::string> keys;
   std::vector<Job> jobs;
   std::set<std::string> wanted;
   for (const KernelSource& source : sources) {
     const std::string& hash = source.hash.empty() ? *source.body : source.hash;
     keys.push_back(
-        codegen::Sha256Hex(absl::StrCat("vulkan\n", source.kind, "\n", identity_, "\n", hash)));
+        codegen::Sha256Hex(absl::StrCat("vulkan\n", source.kind, "\n", identity, "\n", hash)));
     if (!loaded_.contains(keys.back()) && wanted.insert(keys.back()).second)
       jobs.push_back({&source, keys.back()});
   }

@@ -58,6 +58,9 @@ class ShaderCache {
   absl::StatusOr<std::vector<const LoadedKernel*>> Load(absl::Span<const KernelSource> sources,
                                                         LoadStatistics* statistics);
 
+  // One kernel as it is for `target`, which is the device's but for its tiles; kept nowhere.
+  absl::StatusOr<LoadedKernel> Compile(const KernelSource& source, const Target& target);
+
  private:
   absl::StatusOr<LoadedKernel> Place(const CompiledKernel& compiled,
                                      absl::Span<const Pipeline* const> pipelines);
@@ -65,7 +68,6 @@ class ShaderCache {
   Memory& memory_;
   const int threads_;
   codegen::ObjectCache cache_;
-  const std::string identity_;
   Pipelines pipelines_;
   std::map<std::string, LoadedKernel> loaded_;  // by key
 };

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace trama::vulkan {
+
+class TileChoice;
 
 // A product that the invocations of a subgroup compute together (VK_KHR_cooperative_matrix):
 // [m, k] times [k, n], both of `element`, added to [m, n] of f32.
@@ -14,6 +17,8 @@ struct MatrixShape {
   enum Element : uint8_t { kF16, kBF16, kF32 };
   Element element = kF16;
   uint32_t m = 16, n = 16, k = 16;
+
+  bool operator==(const MatrixShape&) const = default;
 };
 // "matrix_f16_16x16x16", m x n x k.
 std::string Name(const MatrixShape& shape);
@@ -49,6 +54,9 @@ struct Target {
   // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
   // memory there and one invocation should do much.
   bool is_cpu = false;
+
+  // How matrix products are cut (product_tile.h); null: by the built-in table.
+  std::shared_ptr<const TileChoice> tiles;
 };
 
 }  // namespace trama::vulkan

@@ -47,8 +47,10 @@ class AnchorTest : public testing::TestWithParam<TestedMachine> {
   }
 };
 
+// The second is what a graphics processor with device addresses gets. Descriptors with the code for
+// this device are what conformance and models run by default.
 inline auto TestedMachines() {
-  return testing::Values(TestedMachine{Abi::kAddress, false},
+  return testing::Values(TestedMachine{Abi::kAddress, false}, TestedMachine{Abi::kAddress, true},
                          TestedMachine{Abi::kDescriptors, true});
 }
 inline std::string MachineName(const testing::TestParamInfo<TestedMachine>& info) {

@@ -128,6 +128,25 @@ absl::Status PrintProfile(const std::string& statistics) {
   return absl::OkStatus();
 }
 
+// What the backend measured of the products of a plan, and where it keeps that.
+absl::Status PrintTuned(const std::string& statistics) {
+  TRAMA_ASSIGN_OR_RETURN(Json json, Json::Parse(statistics));
+  const Json* tuned = json.Find("tuned");
+  if (!tuned) return absl::FailedPreconditionError("--tune: this backend has nothing to tune");
+  for (const Json& product : tuned->Find("products")->array()) {
+    TRAMA_ASSIGN_OR_RETURN(const std::string name, product.Get<std::string>("product"));
+    TRAMA_ASSIGN_OR_RETURN(const std::string fastest, product.Get<std::string>("fastest"));
+    TRAMA_ASSIGN_OR_RETURN(const double before, product.Get<double>("builtin_us"));
+    TRAMA_ASSIGN_OR_RETURN(const double after, product.Get<double>("fastest_us"));
+    TRAMA_ASSIGN_OR_RETURN(const int64_t tiles, product.Get<int64_t>("tiles"));
+    TRAMA_ASSIGN_OR_RETURN(const std::string builtin, product.Get<std::string>("builtin"));
+    std::cerr << absl::StrFormat("%-40s %9.1f us -> %9.1f us of %d tiles: %s\n", name, before,
+                                 after, tiles, fastest == builtin ? "the built-in one" : fastest);
+  }
+  std::cerr << "tiles are kept in " << tuned->Get<std::string>("file").value_or("") << "\n";
+  return absl::OkStatus();
+}
+
 struct Measured {
   std::string name;
   ProgramKind kind;
@@ -141,6 +160,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
   options.recompute = flags.Bool("recompute");
   const bool profile = flags.Bool("profile");
   if (profile) options.device.more["profile"] = "1";
+  const bool tune = flags.Bool("tune");
+  if (tune) options.device.more["tune"] = "1";
   const int64_t batch = flags.Int("batch_size"), context = model.model->MaxLength();
   const int64_t length =
       flags.Int("seq_len") > 0 ? flags.Int("seq_len") : std::max<int64_t>(context, 1);
@@ -187,6 +208,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
     TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                            Session::Create(*model.model, {program}, options));
     const double compile_ms = (Now() - start) * 1e3;
+    if (tune) TRAMA_RETURN_IF_ERROR(PrintTuned(session->Statistics()));
     if (!model.parameters.empty())
       TRAMA_RETURN_IF_ERROR(&what == &measured.back()
                                 ? session->TakeState(std::move(model.parameters))
@@ -248,6 +270,9 @@ TRAMA_COMMAND((Command{
          {"recompute", FlagKind::kBool, "false", "activations again instead of keeping them"},
          {"seconds", FlagKind::kDouble, "2", "how long to time each", 0},
          {"profile", FlagKind::kBool, "false", "time by kind of kernel, on standard error"},
+         {"tune", FlagKind::kBool, "false",
+          "first measures how the device is to cut the programs' matrix products, for all later "
+          "runs on it"},
          {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"},
          {"json", FlagKind::kBool, "false", "as JSON"}}),
     Run}));

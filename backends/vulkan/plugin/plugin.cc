@@ -4,8 +4,10 @@
 // the faster one of those it has), validation=1 (a message of the validation layer is an error),
 // profile=1 (the time of each dispatch in the statistics), cache_dir ("" for none), threads (that
 // compile; 0: all cores), staging=1 (map no memory of the device), timeout (seconds without
-// progress after which a run is given up; 0: ten minutes, on processors an hour). abi, validation
-// and staging may also come from the environment, as TRAMA_VULKAN_ABI and so on.
+// progress after which a run is given up; 0: ten minutes, on processors an hour), tiles (the file
+// of the measured tiles of matrix products, or "none"; where absent one in cache_dir), tune=1
+// (measures the products of the plans that are loaded and keeps that file). abi, validation,
+// staging and tiles may also come from the environment, as TRAMA_VULKAN_ABI and so on.
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -16,6 +18,7 @@
 #include "backends/api/plugin.h"
 #include "backends/vulkan/executable.h"
 #include "backends/vulkan/kernel.h"
+#include "backends/vulkan/tile_table.h"
 #include "base/status_macros.h"
 
 namespace trama::vulkan {
@@ -100,7 +103,7 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& 
   if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const char* validation = std::getenv("TRAMA_VULKAN_VALIDATION");
   device.validation = plugin::GetOption(options, "validation", validation ? validation : "") == "1";
-  const std::string_view abi = plugin::GetOption(options, "abi");
+  const std::string_view abi = OptionOrVariable(options, "abi", "TRAMA_VULKAN_ABI");
   if (abi == "address" || abi == "descriptors")
     device.device_address = abi == "address";
   else if (!abi.empty())
@@ -118,6 +121,15 @@ absl::StatusOr<std::unique_ptr<plugin::DeviceBase>> Open(const plugin::Options& 
   const std::string cache(
       plugin::GetOption(options, "cache_dir", codegen::ObjectCache::DefaultDirectory()));
   engine.shaders = std::make_unique<ShaderCache>(*engine.memory, cache, threads);
+  engine.tune = plugin::GetOption(options, "tune") == "1";
+  const std::string tiles(OptionOrVariable(options, "tiles", "TRAMA_VULKAN_TILES"));
+  if (tiles.empty())
+    engine.tile_file = TileFile(cache, DeviceName(*engine.device));
+  else if (tiles != "none")
+    engine.tile_file = tiles;
+  if (engine.tune && engine.tile_file.empty())
+    return absl::InvalidArgumentError("tune: there is no file to keep the tiles in");
+  TRAMA_RETURN_IF_ERROR(engine.ReadTiles());
   return std::make_unique<VulkanDevice>(std::move(engine));
 }
 
