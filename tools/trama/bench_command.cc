@@ -193,12 +193,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
                           ? options.device.threads
                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   Json results = Json::MakeObject();
-  const double peak = PeakFmaGflops(threads);
+  const double bf16_peak = options.precision == DType::kBF16 ? PeakBf16Gflops(threads) : 0;
+  const double peak = bf16_peak > 0 ? bf16_peak : PeakFmaGflops(threads);
   results.Set("model", model.entry->name);
   results.Set("backend", options.backend);
   results.Set("precision", std::string(Name(options.precision)));
   results.Set("threads", threads);
-  results.Set("peak_fma_gflops", peak);
+  results.Set(bf16_peak > 0 ? "peak_bf16_gflops" : "peak_fma_gflops", peak);
   Json all = Json::EmptyArray();
   for (const Measured& what : measured) {
     Program program = ProgramOf(*model.model, what.kind, what.batch, what.length);
@@ -241,9 +242,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
     std::cout << results.Dump(2) << "\n";
     return 0;
   }
-  std::cout << absl::StrFormat("%s in %s on %s, %d threads, FMA peak %.0f GFLOP/s\n",
+  std::cout << absl::StrFormat("%s in %s on %s, %d threads, %s peak %.0f GFLOP/s\n",
                                model.entry->name, std::string(Name(options.precision)),
-                               options.backend, threads, peak);
+                               options.backend, threads, bf16_peak > 0 ? "bf16" : "FMA", peak);
   for (const Json& row : all.array()) {
     auto number = [&](const char* key) { return row.Get<double>(key).value_or(0); };
     std::cout << absl::StrFormat(
