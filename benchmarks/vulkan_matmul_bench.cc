@@ -34,14 +34,19 @@ struct Sizes {
 
 enum class Form { kForward, kTransposed, kInputGrad, kWeightGrad };
 
-// Of y [M, N] = x [M, K] w [K, N]; kTransposed has w as [N, K].
-std::string KernelText(Form form, Sizes s) {
-  auto tensor = [](int64_t r, int64_t c) { return absl::StrCat("tensor<", r, "x", c, "xf32>"); };
-  const std::string x = tensor(s.m, s.k), w = tensor(s.k, s.n), y = tensor(s.m, s.n);
-  const auto [lhs, rhs, result] = form == Form::kForward      ? std::array{x, w, y}
-                                  : form == Form::kTransposed ? std::array{x, tensor(s.n, s.k), y}
-                                  : form == Form::kInputGrad  ? std::array{y, w, x}
-                                                              : std::array{x, y, w};
+// Of y [M, N] = x [M, K] w [K, N]; kTransposed has w as [N, K]. Operands are of `type`.
+std::string KernelText(Form form, Sizes s, const std::string& type) {
+  auto tensor = [](int64_t r, int64_t c, const std::string& element) {
+    return absl::StrCat("tensor<", r, "x", c, "x", element, ">");
+  };
+  auto x = [&](const std::string& element) { return tensor(s.m, s.k, element); };
+  auto w = [&](const std::string& element) { return tensor(s.k, s.n, element); };
+  auto y = [&](const std::string& element) { return tensor(s.m, s.n, element); };
+  const auto [lhs, rhs, result] =
+      form == Form::kForward      ? std::array{x(type), w(type), y("f32")}
+      : form == Form::kTransposed ? std::array{x(type), tensor(s.n, s.k, type), y("f32")}
+      : form == Form::kInputGrad  ? std::array{y(type), w(type), x("f32")}
+                                  : std::array{x(type), y(type), w("f32")};
   const bool right = form == Form::kInputGrad || form == Form::kTransposed;
   return absl::StrCat("func.func private @k(%a: ", lhs, ", %b: ", rhs, ") -> ", result,
                       " attributes {trama.kind = \"matmul\"} {\n  %y = trama.matmul %a",
@@ -50,26 +55,27 @@ std::string KernelText(Form form, Sizes s) {
                       "\n}\n");
 }
 
-absl::Status Measure(benchmark::State& state, Form form, Sizes s) {
+absl::Status Measure(benchmark::State& state, Form form, Sizes s, const std::string& type) {
   DeviceOptions options;
   options.device_address = state.range(0) == 0;
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, Device::Open(options));
   Memory memory(*device);
   ShaderCache shaders(memory, /*directory=*/"", /*threads=*/1);
-  const std::string text = KernelText(form, s);
+  const std::string text = KernelText(form, s, type);
   LoadStatistics statistics;
   TRAMA_ASSIGN_OR_RETURN(auto kernels, shaders.Load({{"matmul", &text, ""}}, &statistics));
 
   const int64_t sizes[3] = {s.m * s.k, s.k * s.n, s.m * s.n};
   const int order[4][3] = {{0, 1, 2}, {0, 1, 2}, {2, 1, 0}, {0, 2, 1}};
   std::vector<BlockRange> ranges;
-  std::vector<float> data;
+  std::vector<uint16_t> data;  // two an f32: numbers in every type
   for (int which : order[static_cast<int>(form)]) {
-    ranges.push_back({0, data.size() * sizeof(float), sizes[which] * sizeof(float)});
-    for (int64_t i = 0; i < (sizes[which] + 63) / 64 * 64; ++i)
-      data.push_back(static_cast<float>(i % 17) / 16 - 0.5f);
+    const int64_t halves = sizes[which] * (ranges.size() == 2 || type == "f32" ? 2 : 1);
+    ranges.push_back({0, data.size() * sizeof(uint16_t), halves * sizeof(uint16_t)});
+    for (int64_t i = 0; i < (halves + 127) / 128 * 128; ++i)
+      data.push_back(static_cast<uint16_t>(0x3800 + i % 17));
   }
-  const uint64_t bytes = data.size() * sizeof(float);
+  const uint64_t bytes = data.size() * sizeof(uint16_t);
   TRAMA_ASSIGN_OR_RETURN(auto block, memory.Alloc(bytes));
   TRAMA_RETURN_IF_ERROR(block->Write(0, data.data(), bytes));
   TRAMA_ASSIGN_OR_RETURN(auto workspace, memory.Alloc(kernels[0]->workspace_bytes));
@@ -100,12 +106,14 @@ absl::Status Measure(benchmark::State& state, Form form, Sizes s) {
   return absl::OkStatus();
 }
 
-void Register(const std::string& model, Form form, const char* name, Sizes s) {
-  benchmark::RegisterBenchmark(absl::StrCat(model, "/", s.m, "x", s.k, "x", s.n, "/", name).c_str(),
-                               [=](benchmark::State& state) {
-                                 if (absl::Status status = Measure(state, form, s); !status.ok())
-                                   state.SkipWithError(status.ToString().c_str());
-                               })
+void Register(const std::string& model, Form form, const char* name, Sizes s,
+              const std::string& type = "f32") {
+  benchmark::RegisterBenchmark(
+      absl::StrCat(model, "/", s.m, "x", s.k, "x", s.n, "/", name, "/", type).c_str(),
+      [=](benchmark::State& state) {
+        if (absl::Status status = Measure(state, form, s, type); !status.ok())
+          state.SkipWithError(status.ToString().c_str());
+      })
       ->ArgName("descriptors")
       ->Arg(0)
       ->Arg(1)
@@ -127,6 +135,13 @@ const bool registered = [] {
   Register("train", Form::kInputGrad, "head_dX", {64, 50257, 768});
   for (auto [k, n] : layers) Register("decode", Form::kForward, "forward", {1, k, n});
   Register("decode", Form::kTransposed, "head", {1, 768, 50257});
+  for (const char* type : {"bf16", "f16"}) {
+    Register("prefill", Form::kForward, "forward", {512, 768, 2304}, type);
+    Register("train", Form::kForward, "forward", {64, 768, 3072}, type);
+    Register("train", Form::kInputGrad, "dX", {64, 768, 3072}, type);
+    Register("train", Form::kWeightGrad, "dW", {64, 768, 3072}, type);
+    Register("decode", Form::kTransposed, "head", {1, 768, 50257}, type);
+  }
   return true;
 }();
 
