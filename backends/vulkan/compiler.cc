@@ -248,6 +248,7 @@ std::string CompilerIdentity(const Target& target) {
                          uint64_t{target.is_cpu}})
     absl::StrAppend(&identity, " ", value);
   if (target.tiles) absl::StrAppend(&identity, " ", target.tiles->Identity());
+  absl::StrAppend(&identity, " ", target.matrix_subgroup_size);
   for (const MatrixShape& shape : target.matrices) absl::StrAppend(&identity, " ", Name(shape));
   return identity;
 }

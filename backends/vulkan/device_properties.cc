@@ -162,9 +162,10 @@ void QueryMatrices(const Functions& vk, DeviceProperties& device) {
                        VK_SHADER_STAGE_COMPUTE_BIT;
   if (!compute || !matrix.cooperativeMatrix || !core12.vulkanMemoryModel ||
       !core12.vulkanMemoryModelDeviceScope || !core13.subgroupSizeControl ||
-      !core13.computeFullSubgroups || target.subgroup_size < sizes.minSubgroupSize ||
-      target.subgroup_size > sizes.maxSubgroupSize)
+      !core13.computeFullSubgroups || sizes.maxComputeWorkgroupSubgroups < 8)
     return;
+  // The one that the units are made for where there are several: 32 of AMD's, 8 or 16 of Intel's.
+  target.matrix_subgroup_size = sizes.minSubgroupSize;
   uint32_t count = 0;
   vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(device.handle, &count, nullptr);
   std::vector<VkCooperativeMatrixPropertiesKHR> all(

@@ -400,7 +400,7 @@ absl::StatusOr<Shader> LowerToSpirv(gpu::GPUModuleOp module, const Target& targe
   parent->setAttr(spirv::getTargetEnvAttrName(), environment);
   auto function = *module.getOps<gpu::GPUFuncOp>().begin();
   Shader shader;
-  if (matrices) shader.subgroup_size = target.subgroup_size;
+  if (matrices) shader.subgroup_size = target.matrix_subgroup_size;
   SmallVector<int32_t> local_size(*function.getKnownBlockSize());
   function->setAttr(spirv::getEntryPointABIAttrName(),
                     spirv::getEntryPointABIAttr(context, local_size));

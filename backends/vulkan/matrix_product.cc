@@ -146,7 +146,7 @@ class MatrixProduct {
       : b_(b),
         p_(p),
         t_(t),
-        g_(t, b.target().subgroup_size),
+        g_(t, b.target().matrix_subgroup_size),
         left_(b, body, p, t, Side::kLeft, g_.rows(t)),
         right_(b, body, p, t, Side::kRight, g_.columns(t)),
         result_(b, body, p),
@@ -216,7 +216,7 @@ class MatrixProduct {
         StoreMatrix(b_, sums_[i * t_.runs + r].Load(), memory, b_.Add(begin, r * t_.matrix.n / 4),
                     quads);
       b_.Barrier();
-      b_.For(b_.Lane(), b_.Index(count), b_.target().subgroup_size, [&](Value q) {
+      b_.For(b_.Lane(), b_.Index(count), b_.target().matrix_subgroup_size, [&](Value q) {
         Value sum = b_.Load(memory, b_.Add(begin, q));
         Value row = b_.Add(b_.Add(first_row, i * t_.matrix.m), Divide(b_, q, quads));
         Value column = b_.Add(first_column, b_.Mul(Remainder(b_, q, quads), 4));

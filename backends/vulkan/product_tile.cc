@@ -159,7 +159,7 @@ ProductTile MatrixTile(const codegen::Product& p, const MatrixEntry& e, const Ma
   ProductTile t;
   t.kernel = ProductKernel::kMatrices;
   t.matrix = shape;
-  t.local = e.down * e.across * target.subgroup_size;
+  t.local = e.down * e.across * target.matrix_subgroup_size;
   t.workgroup_rows = e.down;
   t.rows = e.rows;
   t.runs = e.runs;
@@ -173,7 +173,7 @@ ProductTile MatrixTile(const codegen::Product& p, const MatrixEntry& e, const Ma
 
 bool Fits(const ProductTile& t, const Target& target) {
   return t.local <= std::min(target.max_invocations, target.max_workgroup_size[0]) &&
-         MatrixProductBytes(t, target.subgroup_size) <= target.shared_bytes;
+         MatrixProductBytes(t, target.matrix_subgroup_size) <= target.shared_bytes;
 }
 
 ProductTile WorkgroupTile(const codegen::Product& p, const GpuEntry& entry, int64_t wanted) {

@@ -47,9 +47,11 @@ struct Target {
   // (shaderSignedZeroInfNanPreserveFloat32).
   bool special_values = false;
 
-  // What its subgroups multiply. Not empty only where shaders may use Vulkan's memory model and a
-  // workgroup can be told to consist of whole subgroups of subgroup_size.
+  // What subgroups of matrix_subgroup_size multiply. Not empty only where shaders may use Vulkan's
+  // memory model, and a workgroup can be told to consist of whole subgroups of that size, eight of
+  // them at least.
   std::vector<MatrixShape> matrices;
+  uint32_t matrix_subgroup_size = 32;
 
   // A processor that runs shaders in software (lavapipe, SwiftShader): workgroup memory is plain
   // memory there and one invocation should do much.
