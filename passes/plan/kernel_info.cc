@@ -58,8 +58,13 @@ double FlopsOf(Operation* op) {
         return Elements(linear.getY()) * (2 * LastDim(linear.getX()) + (linear.getBias() ? 1 : 0));
       })
       .Case([](AttentionOp attention) {
-        const double scores = Elements(attention.getLse()) * TypeOf(attention.getK()).getShape()[2];
-        return scores * (2 * LastDim(attention.getQ()) + 2 * LastDim(attention.getV()) + 4) *
+        // Causal: half of what a prompt's last query sees, its own keys if it starts the cache, or
+        // half of the cache of one query.
+        const int64_t queries = TypeOf(attention.getQ()).getShape()[2];
+        const bool prompt = attention.getCausal() && attention.getPosition() && queries > 1;
+        const double keys = prompt ? queries : TypeOf(attention.getK()).getShape()[2];
+        return Elements(attention.getLse()) * keys *
+               (2 * LastDim(attention.getQ()) + 2 * LastDim(attention.getV()) + 4) *
                (attention.getCausal() ? 0.5 : 1);
       })
       .Case([](AttentionGradOp grad) {
