@@ -1,5 +1,7 @@
 // embedding_grad: rows in order, threads split the columns, so that no two threads write one
-// element and the order of every sum is that of the rows.
+// element and the order of every sum is that of the rows. The sums start from zeros, or from what
+// the kernel adds to the table, which is copied where it does not lie there already.
+#include "backends/codegen/table_grad.h"
 #include "backends/cpu/kernel.h"
 #include "backends/cpu/kernel_body.h"
 #include "base/status_macros.h"
@@ -7,7 +9,7 @@
 namespace trama::cpu {
 namespace {
 namespace arith = mlir::arith;
-constexpr int64_t kFillFloats = 16384;  // of a task that clears the table
+constexpr int64_t kFillFloats = 16384;  // of a task that starts the sums
 
 // Calls `body` with the indices of each element of `shape` in row-major order.
 void ForEachIndex(Builder& b, ArrayRef<int64_t> shape, SmallVector<Value>& at,
@@ -27,9 +29,8 @@ absl::StatusOr<Kernel> EmitEmbeddingGrad(mlir::func::FuncOp body, mlir::ModuleOp
   const mlir::Type element = getElementTypeOrSelf(op.getY());
   if (!element.isF32() && !element.isF64())
     return absl::UnimplementedError("embedding_grad: sums of 16-bit floats");
-  TRAMA_ASSIGN_OR_RETURN(const Access grad, ReadAccess(op.getGrad()));
-  TRAMA_ASSIGN_OR_RETURN(const Access ids, ReadAccess(op.getIds()));
-  TRAMA_ASSIGN_OR_RETURN(auto outputs, OutputsOf(body, op->getResults()));
+  TRAMA_ASSIGN_OR_RETURN(const codegen::TableGrad table, codegen::TableGradOf(op, body));
+  const Access &grad = table.grad, &ids = table.ids;
   const int64_t rows = ShapeOf(op.getY())[0], columns = ShapeOf(op.getY())[1];
   const int64_t lanes = target.lanes, whole = columns / lanes, rest = columns % lanes;
   const double elements =
@@ -46,16 +47,26 @@ absl::StatusOr<Kernel> EmitEmbeddingGrad(mlir::func::FuncOp body, mlir::ModuleOp
   };
   const int64_t vectors = whole + (rest != 0);
 
-  Phase clear{"clear", rows, std::max<int64_t>(1, kFillFloats / std::max<int64_t>(columns, 1)),
-              static_cast<double>(rows) * columns};
-  codegen::EmitPhase(b, clear.symbol, body, [&](codegen::PhaseArguments& arguments) {
+  // Where the sums start in place there is nothing to do: counted as nothing.
+  Phase start{"start", rows, std::max<int64_t>(1, kFillFloats / std::max<int64_t>(columns, 1)),
+              table.StartsInPlace() ? 0 : static_cast<double>(rows) * columns};
+  codegen::EmitPhase(b, start.symbol, body, [&](codegen::PhaseArguments& arguments) {
     const auto buffers = FlatBuffers(b, arguments);
-    Value zero = b.Constant(b.Vector(lanes, element), 0);
-    b.For(arguments.begin, arguments.end, 1, [&](Value row) {
-      over(b.Index(0), b.Index(vectors), [&](Value column, int64_t live) {
-        for (const Access& y : outputs[0]) StoreLanes(b, zero, buffers, y, {row, column}, live);
+    auto fill = [&] {
+      b.For(arguments.begin, arguments.end, 1, [&](Value row) {
+        over(b.Index(0), b.Index(vectors), [&](Value column, int64_t live) {
+          Value x = table.start ? LoadLanes(b, buffers, *table.start, {row, column}, live)
+                                : b.Constant(b.Vector(lanes, element), 0);
+          for (const Access& y : table.tables) StoreLanes(b, x, buffers, y, {row, column}, live);
+        });
       });
-    });
+    };
+    if (!table.StartsInPlace()) return fill();
+    auto pointer = [&](const Access& access) -> Value {
+      return mlir::memref::ExtractAlignedPointerAsIndexOp::create(b, buffers[access.buffer]);
+    };
+    b.If(b.Compare(arith::CmpIPredicate::ne, pointer(*table.start), pointer(table.tables[0])),
+         fill);
   });
   Phase sum{"sum", vectors, std::max<int64_t>(1, (vectors + 3) / 4), elements};
   codegen::EmitPhase(b, sum.symbol, body, [&](codegen::PhaseArguments& arguments) {
@@ -70,7 +81,7 @@ absl::StatusOr<Kernel> EmitEmbeddingGrad(mlir::func::FuncOp body, mlir::ModuleOp
           SmallVector<Value> from(at);
           from.push_back(column);
           Value x = LoadLanes(b, buffers, grad, from, live);
-          for (const Access& y : outputs[0]) {
+          for (const Access& y : table.tables) {
             Value old = LoadLanes(b, buffers, y, {id, column}, live);
             StoreLanes(b, b.Add(old, x), buffers, y, {id, column}, live);
           }
@@ -79,7 +90,7 @@ absl::StatusOr<Kernel> EmitEmbeddingGrad(mlir::func::FuncOp body, mlir::ModuleOp
     });
   });
   Kernel kernel;
-  kernel.phases = {clear, sum};
+  kernel.phases = {start, sum};
   return kernel;
 }
 

@@ -1,8 +1,10 @@
 // embedding_grad: each sum in the order of the rows, whoever computes it. On a processor an
 // invocation takes some columns and goes through all ids, adding to the table; on a graphics
-// processor a workgroup takes the first row of an id and looks for the others.
+// processor a workgroup takes the first row of an id and looks for the others. The sums start from
+// zeros, or from what the kernel adds to the table, which is copied where it does not lie there.
 #include <algorithm>
 
+#include "backends/codegen/table_grad.h"
 #include "backends/vulkan/quads.h"
 #include "base/status_macros.h"
 
@@ -14,20 +16,25 @@ using IP = mlir::arith::CmpIPredicate;
 
 class EmbeddingGrad {
  public:
-  EmbeddingGrad(PhaseBuilder& b, mlir::func::FuncOp body, EmbeddingGradOp op, const Access& grad,
-                const Access& ids, ArrayRef<Access> outputs)
+  EmbeddingGrad(PhaseBuilder& b, mlir::func::FuncOp body, EmbeddingGradOp op,
+                const codegen::TableGrad& table)
       : b_(b),
         body_(body),
-        ids_(ids),
+        ids_(table.ids),
         shape_(ShapeOf(op.getIds())),
         rows_(ShapeOf(op.getY())[0]),
-        grad_(b, body, grad, ShapeOf(op.getY())[1]) {
-    for (const Access& y : outputs) tables_.emplace_back(b, body, y, ShapeOf(op.getY())[1]);
+        grad_(b, body, table.grad, ShapeOf(op.getY())[1]) {
+    const int64_t columns = ShapeOf(op.getY())[1];
+    if (table.start) start_.emplace(b, body, *table.start, columns);
+    for (const Access& y : table.tables) tables_.emplace_back(b, body, y, columns);
   }
 
   int64_t count() const { return llvm::product_of(shape_); }
 
-  void Clear(Value row, Value quad) { Store(b_.Splat(0), row, quad); }
+  void Start(Value row, Value quad) {
+    Store(start_ ? start_->Load(start_->Row(row), quad, QuadRows::kUnknown) : b_.Splat(0), row,
+          quad);
+  }
 
   // Adds all rows to the table's columns of `quad`.
   void AddAll(Value quad) {
@@ -52,13 +59,16 @@ class EmbeddingGrad {
     earlier = b_.ReduceWorkgroup(earlier, [&](Value x, Value y) { return b_.Or(x, y); });
     b_.If(b_.And(IsKnown(id), b_.Compare(IP::eq, earlier, none)), [&] {
       b_.For(b_.LocalIndex(), b_.Index(quads), local, [&](Value quad) {
-        Value sum = b_.For(first, b_.Index(count()), 1, b_.Splat(0), [&](Value i, ValueRange sum) {
+        Value row = b_.ToIndex(id);
+        Value old =
+            start_ ? tables_[0].Load(tables_[0].Row(row), quad, QuadRows::kUnknown) : b_.Splat(0);
+        Value sum = b_.For(first, b_.Index(count()), 1, old, [&](Value i, ValueRange sum) {
           return b_.IfValues(
               Same(Id(i), id),
               [&]() -> SmallVector<Value> { return {b_.Add(sum[0], Grad(i, quad))}; },
               [&] { return SmallVector<Value>(sum); });
         })[0];
-        Store(sum, b_.ToIndex(id), quad);
+        Store(sum, row, quad);
       });
     });
   }
@@ -89,6 +99,7 @@ class EmbeddingGrad {
   const ArrayRef<int64_t> shape_;
   const int64_t rows_;
   QuadRows grad_;
+  std::optional<QuadRows> start_;
   SmallVector<QuadRows, 1> tables_;
 };
 
@@ -98,23 +109,22 @@ absl::StatusOr<Kernel> EmitEmbeddingGrad(mlir::func::FuncOp body, mlir::ModuleOp
   if (!op) return absl::InvalidArgumentError("embedding_grad: the body has none");
   if (!getElementTypeOrSelf(op.getY()).isF32())
     return absl::UnimplementedError("embedding_grad: element types other than f32");
-  TRAMA_ASSIGN_OR_RETURN(const Access grad, codegen::ReadAccess(op.getGrad()));
-  TRAMA_ASSIGN_OR_RETURN(const Access ids, codegen::ReadAccess(op.getIds()));
-  TRAMA_ASSIGN_OR_RETURN(auto outputs, codegen::OutputsOf(body, op->getResults()));
+  TRAMA_ASSIGN_OR_RETURN(const codegen::TableGrad table, codegen::TableGradOf(op, body));
   const int64_t rows = ShapeOf(op.getY())[0], quads = CeilDiv(ShapeOf(op.getY())[1], 4);
   const uint32_t local = std::min<uint32_t>(64, target.max_invocations);
   Kernel kernel;
   {
-    PhaseBuilder b(module, body, target, kernel, "clear", {local, 1, 1});
-    EmbeddingGrad emitter(b, body, op, grad, ids, outputs[0]);
+    PhaseBuilder b(module, body, target, kernel, "start", {local, 1, 1});
+    EmbeddingGrad emitter(b, body, op, table);
     Value index = b.GlobalIndex();
     b.If(b.Less(index, b.Index(rows * quads)),
-         [&] { emitter.Clear(Divide(b, index, quads), Remainder(b, index, quads)); });
+         [&] { emitter.Start(Divide(b, index, quads), Remainder(b, index, quads)); });
     TRAMA_RETURN_IF_ERROR(b.Finish(CeilDiv(rows * quads, local)));
+    kernel.phases.back().is_copy = table.StartsInPlace();
   }
   const uint32_t few = std::min<uint32_t>(8, target.max_invocations);
   PhaseBuilder b(module, body, target, kernel, "sum", {target.is_cpu ? few : local, 1, 1});
-  EmbeddingGrad emitter(b, body, op, grad, ids, outputs[0]);
+  EmbeddingGrad emitter(b, body, op, table);
   if (target.is_cpu) {
     Value quad = b.GlobalIndex();
     b.If(b.Less(quad, b.Index(quads)), [&] { emitter.AddAll(quad); });

@@ -47,6 +47,15 @@ bool MayFollow(const FusionGraph& graph, int group, Operation* op, llvm::ArrayRe
   return true;
 }
 
+// An embedding_grad takes over one addition to its table and no more: its sums start from what is
+// added, often the gradient that the table has as a language model's head, in that one's buffer.
+bool MayJoin(const FusionGraph& graph, int group, Operation* op) {
+  Operation* anchor = graph.ops(group).front();
+  if (!mlir::isa<EmbeddingGradOp>(anchor)) return true;
+  return mlir::isa<AddOp>(op) && anchor->hasOneUse() && *anchor->user_begin() == op &&
+         op->getOperand(0).getType() == op->getOperand(1).getType();
+}
+
 void Grow(FusionGraph& graph, int group) {
   Operation* anchor = graph.ops(group).front();
   const llvm::ArrayRef<int64_t> shape = ShapeOf(anchor->getResult(0));
@@ -59,8 +68,8 @@ void Grow(FusionGraph& graph, int group) {
     for (Operation* user : users) {
       const int other = graph.GroupOf(user);
       if (other < 0 || other == group || graph.ops(other).size() != 1 ||
-          graph.ops(group).size() > kMaxEpilogueOps || !MayFollow(graph, group, user, shape) ||
-          !graph.CanMerge(group, other))
+          graph.ops(group).size() > kMaxEpilogueOps || !MayJoin(graph, group, user) ||
+          !MayFollow(graph, group, user, shape) || !graph.CanMerge(group, other))
         continue;
       llvm::SetVector<Value> joint = graph.Inputs(group);
       for (Value input : graph.Inputs(other))
@@ -102,7 +111,8 @@ bool IsAnchor(Operation* op) {
 
 void FuseEpilogues(FusionGraph& graph) {
   for (int group = graph.size(); group-- > 0;)
-    if (graph.alive(group) && mlir::isa<MatmulOp, LinearOp>(graph.ops(group).front()))
+    if (graph.alive(group) &&
+        mlir::isa<MatmulOp, LinearOp, EmbeddingGradOp>(graph.ops(group).front()))
       Grow(graph, group);
 }
 

@@ -151,7 +151,19 @@ std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
         .Case([&](CacheUpdateOp update) { add(update.getY(), update.getCache()); });
     return aliases;
   }
-  if (kernel->getAttrOfType<mlir::StringAttr>(kKindAttr).getValue() != "fused") return aliases;
+  const llvm::StringRef kind = kernel->getAttrOfType<mlir::StringAttr>(kKindAttr).getValue();
+  if (kind == "embedding_grad") {
+    // Its sums may start where they are.
+    for (auto [i, returned] : llvm::enumerate(terminator->getOperands())) {
+      auto add = returned.getDefiningOp<AddOp>();
+      if (!add || !returned.hasOneUse()) continue;
+      for (Value operand : add->getOperands())
+        if (mlir::isa<mlir::BlockArgument>(operand) && operand.hasOneUse() &&
+            operand.getType() == returned.getType())
+          aliases.push_back({static_cast<unsigned>(i), position(operand)});
+    }
+  }
+  if (kind != "fused") return aliases;
   for (mlir::BlockArgument arg : body.getArguments()) {
     llvm::DenseSet<Value> derived;
     if (!ReadElementwise(arg, derived)) continue;

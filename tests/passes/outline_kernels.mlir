@@ -90,6 +90,39 @@ func.func @no_cycle(
   return %y : tensor<64x64xf32>
 }
 
+// A table's gradient starts from what it is added to; one addition, and nothing but an addition.
+// CHECK-LABEL: func.func @table_grads
+// CHECK: %[[HEAD:.*]] = trama.dispatch @matmul
+// CHECK: %[[BOTH:.*]] = trama.dispatch @embedding_grad
+// CHECK: %[[ALL:.*]] = trama.dispatch @fused
+// CHECK-NOT: trama.dispatch
+// CHECK: return %[[ALL]]
+func.func @table_grads(
+    %ids: tensor<7xi32> {trama.name = "ids", trama.role = "input"},
+    %g: tensor<7x64xf32> {trama.name = "g", trama.role = "input"},
+    %x: tensor<64x64xf32> {trama.name = "x", trama.role = "input"})
+    -> (tensor<64x64xf32> {trama.name = "y"}) {
+  %head = trama.matmul %x, %x : tensor<64x64xf32>, tensor<64x64xf32>
+  %rows = trama.embedding_grad %g, %ids rows = 64 : tensor<7x64xf32>, tensor<7xi32>
+  %both = trama.add %head, %rows : tensor<64x64xf32>, tensor<64x64xf32>
+  %all = trama.add %both, %x : tensor<64x64xf32>, tensor<64x64xf32>
+  return %all : tensor<64x64xf32>
+}
+
+// CHECK-LABEL: func.func @scaled_table_grad
+// CHECK: trama.dispatch @embedding_grad
+// CHECK: trama.dispatch @fused
+// CHECK: return
+func.func @scaled_table_grad(
+    %ids: tensor<7xi32> {trama.name = "ids", trama.role = "input"},
+    %g: tensor<7x64xf32> {trama.name = "g", trama.role = "input"},
+    %x: tensor<64x64xf32> {trama.name = "x", trama.role = "input"})
+    -> (tensor<64x64xf32> {trama.name = "y"}) {
+  %rows = trama.embedding_grad %g, %ids rows = 64 : tensor<7x64xf32>, tensor<7xi32>
+  %y = trama.mul %x, %rows : tensor<64x64xf32>, tensor<64x64xf32>
+  return %y : tensor<64x64xf32>
+}
+
 // Results that are arguments, constants or given twice are copies.
 // CHECK-LABEL: func.func @copies
 // CHECK-COUNT-3: trama.dispatch @copy

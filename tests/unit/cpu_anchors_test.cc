@@ -8,8 +8,21 @@ namespace {
 using absl::StrCat;
 using kernel_testing::CacheUpdate;
 using kernel_testing::EmbeddingGrad;
+using kernel_testing::EmbeddingGradAdded;
 using kernel_testing::EmbeddingGradThroughViews;
 using Sizes = std::vector<int64_t>;
+
+// The result is written over the first operand.
+void RunInPlace(CpuKernel& kernel, std::vector<HostTensor>& inputs) {
+  std::vector<void*> buffers;
+  for (HostTensor& input : inputs) buffers.push_back(input.bytes.data());
+  buffers.push_back(inputs[0].bytes.data());
+  Workspace workspace;
+  ASSERT_TRUE(workspace.Reserve(0, 0, 2));
+  std::vector<Step> steps;
+  AppendSteps(kernel.loaded(), buffers.data(), steps);
+  for (const Step& step : steps) RunStep(step, workspace, kernel.pool());
+}
 
 TEST(CpuAnchorsTest, Adam) {
   for (const Sizes& shape : {Sizes{}, {1}, {7}, {33, 5}, {128, 130}})
@@ -34,6 +47,21 @@ TEST(CpuAnchorsTest, EmbeddingGrad) {
     ExpectKernelMatches("embedding_grad", EmbeddingGrad(width), 1e-5, -2, 7.9);
 }
 
+TEST(CpuAnchorsTest, EmbeddingGradAdded) {
+  for (int64_t width : {1, 5, 37, 130})
+    ExpectKernelMatches("embedding_grad", EmbeddingGradAdded(width), 1e-5, -2, 7.9);
+}
+
+TEST(CpuAnchorsTest, EmbeddingGradAddedInPlace) {
+  auto kernel = CpuKernel::Compile("embedding_grad", EmbeddingGradAdded(37));
+  ASSERT_OK(kernel);
+  auto inputs = (*kernel)->RandomInputs(1, -2, 7.9);
+  auto want = reference::Evaluate((*kernel)->body(), inputs);
+  ASSERT_OK(want);
+  RunInPlace(**kernel, inputs);
+  ASSERT_NO_FATAL_FAILURE(kernel_testing::ExpectNear({inputs[0]}, *want, 1e-5, ""));
+}
+
 TEST(CpuAnchorsTest, EmbeddingGradThroughViews) {
   ExpectKernelMatches("embedding_grad", EmbeddingGradThroughViews(), 1e-5, 0, 5.9);
 }
@@ -53,13 +81,7 @@ TEST(CpuAnchorsTest, CacheUpdateInPlaceWritesTheChunkAlone) {
   auto inputs = (*kernel)->RandomInputs(1, 0, 3.9);
   auto want = reference::Evaluate((*kernel)->body(), inputs);
   ASSERT_OK(want);
-  void* buffers[] = {inputs[0].bytes.data(), inputs[1].bytes.data(), inputs[2].bytes.data(),
-                     inputs[3].bytes.data(), inputs[0].bytes.data()};
-  Workspace workspace;
-  ASSERT_TRUE(workspace.Reserve(0, 0, 2));
-  std::vector<Step> steps;
-  AppendSteps((*kernel)->loaded(), buffers, steps);
-  for (const Step& step : steps) RunStep(step, workspace, (*kernel)->pool());
+  RunInPlace(**kernel, inputs);
   EXPECT_EQ(inputs[0].bytes, (*want)[0].bytes);
 }
 

@@ -17,6 +17,16 @@ inline std::string EmbeddingGrad(int64_t width) {
                       "\n return %0 : ", Tensor({6, width}), "\n}");
 }
 
+// The same, added to what the table's gradient is already.
+inline std::string EmbeddingGradAdded(int64_t width) {
+  const std::string grad = Tensor({3, 4, width}), ids = Tensor({3, 4}, "i32"),
+                    table = Tensor({6, width});
+  return absl::StrCat("func.func @f(%t: ", table, ", %g: ", grad, ", %i: ", ids, ") -> ", table,
+                      " {\n %0 = trama.embedding_grad %g, %i rows = 6 : ", grad, ", ", ids,
+                      "\n %1 = trama.add %t, %0 : ", table, ", ", table, "\n return %1 : ", table,
+                      "\n}");
+}
+
 inline std::string EmbeddingGradThroughViews() {
   return R"(
     func.func @f(%g: tensor<4x3x21xf32>, %i: tensor<3x5xi32>) -> tensor<6x21xf32> {

@@ -118,6 +118,30 @@ func.func @step(
   EXPECT_EQ(&plan.buffers(update.results(0)), &Input(plan, 0, "cache"));
 }
 
+// The two gradients of a table that is also the head: the rows' is added in the head's buffer.
+TEST_F(PlanTest, ATablesGradientIsAddedInPlace) {
+  options_.device.anchors = {"matmul", "embedding_grad"};
+  options_.device.compiles_bodies = true;
+  ASSERT_OK_AND_ASSIGN(plan::Plan plan, Make(R"(
+func.func @gradients(
+    %ids: tensor<7xi32> {trama.name = "ids", trama.role = "input"},
+    %g: tensor<7x64xf32> {trama.name = "g", trama.role = "input"},
+    %x: tensor<64x64xf32> {trama.name = "x", trama.role = "input"})
+    -> (tensor<64x64xf32> {trama.name = "y"}) {
+  %head = trama.matmul %x, %x : tensor<64x64xf32>, tensor<64x64xf32>
+  %rows = trama.embedding_grad %g, %ids rows = 64 : tensor<7x64xf32>, tensor<7xi32>
+  %both = trama.add %head, %rows : tensor<64x64xf32>, tensor<64x64xf32>
+  %y = trama.exp %both : tensor<64x64xf32>
+  return %y : tensor<64x64xf32>
+})"));
+  ASSERT_EQ(plan.programs(0).dispatches_size(), 3);
+  const plan::Buffer& head = plan.buffers(plan.programs(0).dispatches(0).results(0));
+  const plan::Buffer& sum = plan.buffers(plan.programs(0).dispatches(1).results(0));
+  EXPECT_EQ(head.block(), sum.block());
+  EXPECT_EQ(head.offset(), sum.offset());
+  EXPECT_EQ(Bytes(plan, plan::Block::ARENA), 64 * 64 * 4);
+}
+
 // p is swapped with q, and both old values are wanted too.
 TEST_F(PlanTest, DonationWaitsForTheLastReader) {
   ASSERT_OK_AND_ASSIGN(plan::Plan plan, Make(R"(

@@ -24,6 +24,15 @@ TEST_P(IndexingTest, EmbeddingGrad) {
   }
 }
 
+TEST_P(IndexingTest, EmbeddingGradAdded) {
+  for (int64_t width : {1, 5, 37, 130}) {
+    auto kernel = Compile("embedding_grad", kernel_testing::EmbeddingGradAdded(width));
+    ASSERT_NE(kernel, nullptr);
+    kernel->ExpectMatches(kernel->RandomInputs(7, -2, 7.9), 1e-5);
+    kernel->ExpectMatches(kernel->RandomInputs(7, -2, 7.9), 1e-5, /*in_place=*/{{0, 0}});
+  }
+}
+
 TEST_P(IndexingTest, EmbeddingGradThroughViews) {
   auto kernel = Compile("embedding_grad", kernel_testing::EmbeddingGradThroughViews());
   ASSERT_NE(kernel, nullptr);
