@@ -1,6 +1,7 @@
 #include "runtime/tokenizer/gpt2_tokenizer.h"
 
 #include <random>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_matchers.h"
@@ -290,6 +291,20 @@ TEST(Gpt2TokenizerTest, SurvivesMutatedFiles) {
   }
   EXPECT_GT(loaded, 5);
   EXPECT_GT(refused, 5);
+}
+
+// The cache of words that it keeps is shared.
+TEST(Gpt2TokenizerTest, SeveralThreadsEncodeAtOnce) {
+  const std::unique_ptr<Tokenizer> tokenizer = LoadOwn();
+  std::string text;
+  for (int i = 0; i < 2000; ++i) absl::StrAppend(&text, " the hell", i % 97, " aa ", i % 89);
+  ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> expected, LoadOwn()->Encode(text));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) EXPECT_EQ(*tokenizer->Encode(text), expected);
+    });
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
