@@ -25,37 +25,46 @@ mlir::RankedTensorType Narrow(Value value) {
   return TypeOf(value).clone(Narrow(value.getContext()));
 }
 
-// Makes each value's rounding once.
+// Makes each value's rounding once: of a computed value where it is computed, of an argument in
+// front of the product that reads it first, so that the rounded weights of all layers need not be
+// in memory at once.
 class Rounder {
  public:
-  Value Rounded(Value value) {
+  Value Rounded(Value value, Operation* product) {
     if (Value known = rounded_.lookup(value)) return known;
-    const Value made = Make(value);  // which may insert others
+    const Value made = Make(value, product);  // which may insert others
     return rounded_[value] = made;
   }
 
  private:
-  Value Make(Value value) {
-    mlir::OpBuilder b(value.getContext());
-    b.setInsertionPointAfterValue(value);
+  Value Make(Value value, Operation* product) {
+    mlir::OpBuilder b(product);
+    if (!mlir::isa<BlockArgument>(SkipViews(value))) b.setInsertionPointAfterValue(value);
     Operation* op = value.getDefiningOp();
     if (!op || !op->hasTrait<OpTrait::View>() || TakesPart(op))
       return CastOp::create(b, value.getLoc(), Narrow(value), value);
+    Value from = Rounded(op->getOperand(0), product);
     Operation* view = b.clone(*op);
-    view->setOperand(0, Rounded(op->getOperand(0)));
+    view->setOperand(0, from);
     view->getResult(0).setType(Narrow(value));
     return view->getResult(0);
   }
 
+  static Value SkipViews(Value value) {
+    while (Operation* op = value.getDefiningOp()) {
+      if (!op->hasTrait<OpTrait::View>()) break;
+      value = op->getOperand(0);
+    }
+    return value;
+  }
+
   // A slice of something computed: the rest of it need not be rounded.
   static bool TakesPart(Operation* view) {
-    bool part = false;
-    Value root;
-    for (Operation* op = view; op && op->hasTrait<OpTrait::View>(); op = root.getDefiningOp()) {
-      part |= mlir::isa<SliceOp>(op);
-      root = op->getOperand(0);
-    }
-    return part && !mlir::isa<BlockArgument>(root);
+    if (mlir::isa<BlockArgument>(SkipViews(view->getResult(0)))) return false;
+    for (Operation* op = view; op && op->hasTrait<OpTrait::View>();
+         op = op->getOperand(0).getDefiningOp())
+      if (mlir::isa<SliceOp>(op)) return true;
+    return false;
   }
 
   llvm::DenseMap<Value, Value> rounded_;
@@ -65,7 +74,7 @@ void RoundFactors(FuncOp program) {
   Rounder rounder;
   program.walk([&](Operation* op) {
     for (mlir::OpOperand* factor : FactorsOf(op))
-      if (ElementOf(factor->get()).isF32()) factor->set(rounder.Rounded(factor->get()));
+      if (ElementOf(factor->get()).isF32()) factor->set(rounder.Rounded(factor->get(), op));
   });
 }
 

@@ -151,7 +151,8 @@ absl::Status CheckMemory(const plan::Plan& plan, const DeviceTarget& device) {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the plan needs ", total, " bytes (state ", of_kind[plan::Block::STATE],
       ", inputs and outputs ", of_kind[plan::Block::IO], ", arena ", of_kind[plan::Block::ARENA],
-      "), ", total - device.memory_bytes, " more than the device's ", device.memory_bytes));
+      "), ", total - device.memory_bytes, " more than the device's ", device.memory_bytes,
+      "; a smaller batch, shorter sequences, recompute or bf16 may need less"));
 }
 }  // namespace
 

@@ -523,5 +523,33 @@ TEST_P(Values, Attention) {
                });
 }
 
+// torch's types: a product of narrow tensors is as narrow, whatever it is summed in.
+TEST(NarrowProducts, HaveTheirOperandsType) {
+  for (const DType narrow : {DType::kBF16, DType::kF16}) {
+    HostTensor x(narrow, {2, 3}), w(narrow, {4, 3}), bias(narrow, {4});
+    for (HostTensor* tensor : {&x, &w, &bias})
+      for (int64_t i = 0; i < tensor->num_elements(); ++i)
+        tensor->set(i, std::sin(static_cast<double>(i + 1)));
+    auto module =
+        TraceFunction([](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2]); },
+                      {{narrow, x.shape}, {narrow, w.shape}, {narrow, bias.shape}});
+    ASSERT_OK(module);
+    ASSERT_OK_AND_ASSIGN(
+        const std::vector<HostTensor> y,
+        reference::Evaluate(module->impl().module->lookupSymbol<mlir::func::FuncOp>("main"),
+                            {x, w, bias}));
+    ASSERT_EQ(y[0].dtype, narrow);
+    for (int64_t m = 0; m < 2; ++m)
+      for (int64_t n = 0; n < 4; ++n) {
+        double sum = 0;
+        for (int64_t k = 0; k < 3; ++k) sum += x.at(m * 3 + k) * w.at(n * 3 + k);
+        HostTensor want(narrow, {1});
+        want.set(0, sum);
+        want.set(0, want.at(0) + bias.at(n));
+        EXPECT_EQ(y[0].at(m * 4 + n), want.at(0)) << Name(narrow) << " " << m << " " << n;
+      }
+  }
+}
+
 }  // namespace
 }  // namespace trama
