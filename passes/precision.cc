@@ -41,7 +41,7 @@ class Rounder {
     mlir::OpBuilder b(product);
     if (!mlir::isa<BlockArgument>(SkipViews(value))) b.setInsertionPointAfterValue(value);
     Operation* op = value.getDefiningOp();
-    if (!op || !op->hasTrait<OpTrait::View>() || TakesPart(op))
+    if (!op || !op->hasTrait<OpTrait::View>() || IsMadeWide(op))
       return CastOp::create(b, value.getLoc(), Narrow(value), value);
     Value from = Rounded(op->getOperand(0), product);
     Operation* view = b.clone(*op);
@@ -58,12 +58,13 @@ class Rounder {
     return value;
   }
 
-  // A slice of something computed: the rest of it need not be rounded.
-  static bool TakesPart(Operation* view) {
+  // A slice of something computed: the rest of it need not be rounded. A transpose: who computes
+  // the value, attention for one, writes it there at once.
+  static bool IsMadeWide(Operation* view) {
     if (mlir::isa<BlockArgument>(SkipViews(view->getResult(0)))) return false;
     for (Operation* op = view; op && op->hasTrait<OpTrait::View>();
          op = op->getOperand(0).getDefiningOp())
-      if (mlir::isa<SliceOp>(op)) return true;
+      if (mlir::isa<SliceOp, TransposeOp>(op)) return true;
     return false;
   }
 

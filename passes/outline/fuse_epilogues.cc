@@ -47,10 +47,12 @@ bool MayFollow(const FusionGraph& graph, int group, Operation* op, llvm::ArrayRe
   return true;
 }
 
-// An embedding_grad takes over one addition to its table and no more: its sums start from what is
-// added, often the gradient that the table has as a language model's head, in that one's buffer.
+// A layer_norm rounds its result for the products that follow. An embedding_grad takes over one
+// addition to its table and no more: its sums start from what is added, often the gradient that the
+// table has as a language model's head, in that one's buffer.
 bool MayJoin(const FusionGraph& graph, int group, Operation* op) {
   Operation* anchor = graph.ops(group).front();
+  if (mlir::isa<LayerNormOp>(anchor)) return mlir::isa<CastOp>(op);
   if (!mlir::isa<EmbeddingGradOp>(anchor)) return true;
   return mlir::isa<AddOp>(op) && anchor->hasOneUse() && *anchor->user_begin() == op &&
          op->getOperand(0).getType() == op->getOperand(1).getType();
@@ -112,7 +114,7 @@ bool IsAnchor(Operation* op) {
 void FuseEpilogues(FusionGraph& graph) {
   for (int group = graph.size(); group-- > 0;)
     if (graph.alive(group) &&
-        mlir::isa<MatmulOp, LinearOp, EmbeddingGradOp>(graph.ops(group).front()))
+        mlir::isa<MatmulOp, LinearOp, LayerNormOp, EmbeddingGradOp>(graph.ops(group).front()))
       Grow(graph, group);
 }
 

@@ -8,9 +8,9 @@ namespace trama {
 // Whether the op is a kernel's anchor rather than computed element by element.
 bool IsAnchor(mlir::Operation* op);
 
-// Matrix products take over the pointwise ops that follow, an embedding_grad an addition; what else
-// those read must be readable through views. Later anchors come first, as they have all of an op's
-// operands.
+// Matrix products take over the pointwise ops that follow, a layer_norm casts, an embedding_grad an
+// addition; what else those read must be readable through views. Later anchors come first, as they
+// have all of an op's operands.
 void FuseEpilogues(FusionGraph& graph);
 
 // The transposes, reshapes and concats that move the results of `group`, and nothing else, into

@@ -90,6 +90,23 @@ func.func @no_cycle(
   return %y : tensor<64x64xf32>
 }
 
+// A layer norm rounds its result for the product that follows, and gives it as it is too.
+// CHECK-LABEL: func.func @rounded_norm
+// CHECK: %[[N:.*]]:2 = trama.dispatch @layer_norm
+// CHECK-NEXT: trama.dispatch @matmul{{.*}}(%[[N]]#{{.}}, %{{.*}}, %[[N]]#
+// CHECK-NEXT: return
+func.func @rounded_norm(
+    %x: tensor<8x64xf32> {trama.name = "x", trama.role = "input"},
+    %w: tensor<64xf32> {trama.name = "w", trama.role = "parameter"},
+    %m: tensor<64x64xbf16> {trama.name = "m", trama.role = "parameter"})
+    -> (tensor<8x64xf32> {trama.name = "y"}) {
+  %n = trama.layer_norm %x, %w, %w eps = 1.0e-5 : tensor<8x64xf32>, tensor<64xf32>, tensor<64xf32>
+  %c = trama.cast %n : tensor<8x64xf32> -> tensor<8x64xbf16>
+  %y = trama.matmul %c, %m : tensor<8x64xbf16>, tensor<64x64xbf16>
+  %z = trama.add %y, %n : tensor<8x64xf32>, tensor<8x64xf32>
+  return %z : tensor<8x64xf32>
+}
+
 // A table's gradient starts from what it is added to; one addition, and nothing but an addition.
 // CHECK-LABEL: func.func @table_grads
 // CHECK: %[[HEAD:.*]] = trama.dispatch @matmul
