@@ -76,6 +76,8 @@ Tensor amax(Tensor x, const Shape& dims = {}, bool keepdim = false, Loc loc = Lo
 Tensor amin(Tensor x, const Shape& dims = {}, bool keepdim = false, Loc loc = Loc::current());
 // i32, the lowest index on a tie.
 Tensor argmax(Tensor x, int64_t dim, bool keepdim = false, Loc loc = Loc::current());
+// The k largest along `dim`, in order, and their i32 indices; the lower index comes first on a tie.
+std::pair<Tensor, Tensor> topk(Tensor x, int64_t k, int64_t dim = -1, Loc loc = Loc::current());
 Tensor logsumexp(Tensor x, int64_t dim, bool keepdim = false, Loc loc = Loc::current());
 
 // ---- other shapes

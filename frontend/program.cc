@@ -89,11 +89,14 @@ absl::Status SetAttributes(mlir::func::FuncOp function, const Program& program,
       SetOptimizer(function, program.optimizer);
       function->setAttr("trama.apply", b.getUnitAttr());
       break;
-    case ProgramKind::kDecode:
-      function->setAttr("trama.decode",
-                        b.getDictionaryAttr(b.getNamedAttr(
-                            "capacity", b.getI64IntegerAttr(program.cache_capacity))));
+    case ProgramKind::kDecode: {
+      llvm::SmallVector<mlir::NamedAttribute> decode{
+          b.getNamedAttr("capacity", b.getI64IntegerAttr(program.cache_capacity))};
+      if (program.candidates > 0)
+        decode.push_back(b.getNamedAttr("candidates", b.getI64IntegerAttr(program.candidates)));
+      function->setAttr("trama.decode", b.getDictionaryAttr(decode));
       break;
+    }
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,7 @@ enum class ProgramKind {
   kTrainStep,   // forward, loss, backward, clip, update: -> loss, grad_norm, finite
   kAccumulate,  // adds a micro-batch's gradient sums to state
   kApply,       // divides, clips and updates from what was accumulated
-  kDecode,      // one chunk with a key/value cache: -> logits
+  kDecode,      // one chunk with a key/value cache: -> logits, or candidates with them
 };
 
 enum class OptimizerKind { kSgd, kMomentum, kAdam, kAdamW };
@@ -44,6 +44,7 @@ struct Program {
   std::vector<std::string> trainable = {};  // parameters that are trained; empty: all
   bool training = false;                    // dropout is on
   int64_t cache_capacity = 0;               // decode: keys a cache holds
+  int64_t candidates = 0;  // decode: as many of the largest logits are results too, in order
 };
 
 // The traced programs: an MLIR module and the context it lives in.

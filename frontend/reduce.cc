@@ -91,6 +91,30 @@ Tensor argmax(Tensor tensor, int64_t dim, bool keepdim, Loc loc) {
   return call.Make<ArgmaxOp>(ReducedAxes(call.axes(x), *dims, keepdim), x, dims->front(), keepdim);
 }
 
+std::pair<Tensor, Tensor> topk(Tensor tensor, int64_t k, int64_t dim, Loc loc) {
+  Call call("topk", loc);
+  mlir::Value x = call.Use(tensor);
+  if (!x) return {};
+  std::optional<int64_t> at = call.Dim(dim, x);
+  if (!at) return {};
+  const int64_t size = TypeOf(x).getDimSize(*at), last = TypeOf(x).getRank() - 1;
+  if (k < 1 || k > size) {
+    call.Fail(
+        absl::StrCat("k ", k, " is not in [1, ", size, "], dim ", *at, " of x: ", Describe(x)));
+    return {};
+  }
+  if (*at != last) {
+    auto [values, indices] = topk(transpose(tensor, *at, last, loc), k, -1, loc);
+    return {transpose(values, *at, last, loc), transpose(indices, *at, last, loc)};
+  }
+  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  const uint64_t axes = call.axes(x) & ~(uint64_t{1} << last);  // k is no length
+  mlir::Value values = call.Build<TopKOp>(axes, x, k);
+  mlir::Value indices = values.getDefiningOp()->getResult(1);
+  call.recorder()->set_time_axes(indices, axes);
+  return {call.Wrap(values), call.Wrap(indices)};
+}
+
 Tensor logsumexp(Tensor x, int64_t dim, bool keepdim, Loc loc) {
   Operand max(amax(x, {dim}, /*keepdim=*/true, loc), loc);
   Tensor y = max + log(sum(exp(Operand(x, loc) - max, loc), {dim}, /*keepdim=*/true, loc), loc);

@@ -205,6 +205,19 @@ def Trama_ArgmaxOp : Trama_InferOp<"argmax"> {
   let assemblyFormat = "$x `dim` `=` $dim (`keepdim` $keepdim^)? attr-dict `:` type($x)";
 }
 
+def Trama_TopKOp : Trama_InferOp<"top_k", [Vjp, Decompose]> {
+  let summary = "the k largest along the last dimension, in order, and where they are";
+  let description = [{
+    values[.., j] = x[.., indices[.., j]] comes j-th by (value falling, index rising). NaN counts as
+    larger than any number, as in torch.topk, and all NaN as equal; -0 and 0 are equal.
+    x: [.., n]; values: [.., k] as x; indices: i32 [.., k]. (C1) rank(x) >= 1 and 1 <= k <= n.
+    The derivative is that of the gather: the indices have none.
+  }];
+  let arguments = (ins Trama_Number:$x, I64Attr:$k);
+  let results = (outs Trama_Number:$values, Trama_Int:$indices);
+  let assemblyFormat = "$x `k` `=` $k attr-dict `:` type($x)";
+}
+
 // ---------------------------------------------------------------- moving elements
 
 def Trama_ReshapeOp : Trama_Op<"reshape", [View, Vjp]> {

@@ -4,7 +4,8 @@
 // attention looks back along it, keys and values come from a cache. Indices along it start at each
 // row's position; what is computed from them gets a dimension for the rows ("lifted": the value
 // [..] becomes [B, ..]) until it meets a value that has one. Of the result only the last valid
-// position is computed, as far up as ops work position by position.
+// position is computed, as far up as ops work position by position. Where `candidates` asks for
+// them, the largest of it follow with their places, all of it where there are no more.
 #include "ir/builder_util.h"
 #include "passes/passes.h"
 #include "passes/support/program_util.h"
@@ -33,8 +34,11 @@ SmallVector<int64_t> Prepended(int64_t first, ArrayRef<int64_t> rest) {
 
 class Decoder {
  public:
-  Decoder(FuncOp func, int64_t capacity)
-      : func_(func), capacity_(capacity), b_(func.front().getTerminator()) {}
+  Decoder(FuncOp func, int64_t capacity, int64_t candidates)
+      : func_(func),
+        capacity_(capacity),
+        candidates_(candidates),
+        b_(func.front().getTerminator()) {}
 
   LogicalResult Run() {
     if (failed(ReadArguments())) return mlir::failure();
@@ -329,13 +333,19 @@ class Decoder {
     Value logits = e.Reshape(Last(step.value), shape);
     EraseResults(func_);
     AddResult(func_, "logits", logits);
+    if (candidates_ > 0) {
+      auto top = TopKOp::create(b_, original.getLoc(), logits,
+                                std::min(candidates_, ShapeOf(logits).back()));
+      AddResult(func_, "candidates", top.getValues());
+      AddResult(func_, "candidate_ids", top.getIndices());
+    }
     for (auto [cache, value] : caches_) AddDonation(func_, cache, value);
     EraseDeadOps(func_);
     return llvm::success();
   }
 
   FuncOp func_;
-  int64_t capacity_;
+  int64_t capacity_, candidates_;
   mlir::OpBuilder b_;
   int64_t batch_ = 0, length_ = 0;
   BlockArgument position_, count_;
@@ -356,7 +366,9 @@ struct DeriveDecode : impl::DeriveDecodeBase<DeriveDecode> {
         func.emitError("decode: the cache has no capacity");
         return signalPassFailure();
       }
-      if (failed(Decoder(func, capacity.getInt()).Run())) return signalPassFailure();
+      auto candidates = decode.getAs<mlir::IntegerAttr>("candidates");
+      Decoder decoder(func, capacity.getInt(), candidates ? candidates.getInt() : 0);
+      if (failed(decoder.Run())) return signalPassFailure();
       func->removeAttr(kDecodeAttr);
     }
   }

@@ -29,11 +29,13 @@ Program ForwardProgram(const Model& model, int64_t batch, int64_t length) {
   return program;
 }
 
-Program ChunkProgram(const Model& model, const std::string& name, int64_t batch, int64_t length) {
+Program ChunkProgram(const Model& model, const std::string& name, int64_t batch, int64_t length,
+                     int64_t candidates) {
   Program program = ForwardProgram(model, batch, length);
   program.name = name;
   program.kind = ProgramKind::kDecode;
   program.cache_capacity = model.MaxLength();
+  program.candidates = candidates;
   return program;
 }
 
@@ -71,11 +73,13 @@ struct Row {
 absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& model,
                                                              TensorMap parameters,
                                                              const SessionOptions& options,
-                                                             int64_t batch, bool use_cache) {
+                                                             int64_t batch, bool use_cache,
+                                                             int64_t candidates) {
   std::unique_ptr<Generator> generator(new Generator(model));
   generator->options_ = options;
   generator->batch_ = batch;
   generator->context_ = model.model->MaxLength();
+  generator->candidates_.resize(static_cast<size_t>(batch));
   if (generator->context_ <= 0)
     return absl::InvalidArgumentError(
         absl::StrCat(model.entry->name, ": this model does not generate"));
@@ -87,15 +91,16 @@ absl::StatusOr<std::unique_ptr<Generator>> Generator::Create(const LoadedModel& 
 
   generator->chunk_ = std::min(kPrefillChunk, generator->context_);
   generator->long_chunk_ = generator->context_ >= 2 * kLongChunk ? kLongChunk : 0;
-  std::vector<Program> programs{Program(),
-                                ChunkProgram(*model.model, "prefill", batch, generator->chunk_)};
+  std::vector<Program> programs{
+      Program(), ChunkProgram(*model.model, "prefill", batch, generator->chunk_, candidates)};
   if (generator->long_chunk_)
-    programs.push_back(ChunkProgram(*model.model, "long_prefill", batch, generator->long_chunk_));
+    programs.push_back(
+        ChunkProgram(*model.model, "long_prefill", batch, generator->long_chunk_, candidates));
   // A step has one position; two, of which one is not used, where the time axis of one cannot be
   // told from other dimensions of size 1, as with a single head.
   absl::StatusOr<std::unique_ptr<Session>> session;
   for (generator->step_ = 1; generator->step_ <= 2; ++generator->step_) {
-    programs[0] = ChunkProgram(*model.model, "decode", batch, generator->step_);
+    programs[0] = ChunkProgram(*model.model, "decode", batch, generator->step_, candidates);
     session = Session::Create(*model.model, programs, options);
     if (session.ok()) break;
   }
@@ -159,17 +164,60 @@ absl::Status Generator::RunChunk(uint32_t program, int64_t width, const Rows& wi
   TRAMA_RETURN_IF_ERROR(session.Write(*session.Input(program, "position"), position));
   TRAMA_RETURN_IF_ERROR(session.Write(*session.Input(program, "length"), length));
   TRAMA_RETURN_IF_ERROR(session.Run(program));
+  std::vector<size_t> ended;
+  for (size_t r = 0; r < windows.size(); ++r) {
+    const int64_t count = length.data<int32_t>()[r];
+    cached_[r] += count;
+    if (count > 0 && cached_[r] == static_cast<int64_t>(windows[r].size())) ended.push_back(r);
+  }
+  return ReadLogits(program, ended);
+}
+
+absl::Status Generator::ReadLogits(uint32_t program, const std::vector<size_t>& ended) {
+  const Session& session = *session_;
+  std::vector<size_t> undecided;
+  const Session::Slot* values = session.Output(program, "candidates");
+  // Doubles that differ may be one float: their order is not that of the floats.
+  if (values && values->dtype != DType::kF64 && sampling_.Candidates() > 0 && !ended.empty()) {
+    HostTensor largest, ids;
+    TRAMA_RETURN_IF_ERROR(session.Read(*values, &largest));
+    TRAMA_RETURN_IF_ERROR(session.Read(*session.Output(program, "candidate_ids"), &ids));
+    largest = largest.Cast(DType::kF32);
+    const auto count = static_cast<size_t>(values->shape.back());
+    for (size_t r : ended) {
+      const auto logits = largest.data<float>().subspan(r * count, count);
+      if (!sampling_.DecidedBy(logits)) {
+        undecided.push_back(r);
+        continue;
+      }
+      const auto row = ids.data<int32_t>().subspan(r * count, count);
+      candidates_[r] = {{row.begin(), row.end()}, {logits.begin(), logits.end()}};
+    }
+  } else {
+    undecided = ended;
+  }
+  if (undecided.empty()) return absl::OkStatus();
   HostTensor logits;
   TRAMA_RETURN_IF_ERROR(session.Read(*session.Output(program, "logits"), &logits));
   const HostTensor narrow = logits.Cast(DType::kF32);
-  for (int64_t r = 0; r < batch_; ++r) {
-    const int64_t count = length.data<int32_t>()[r];
-    if (count == 0) continue;
-    cached_[r] += count;
-    std::memcpy(logits_.data() + r * vocab_, narrow.data<float>().data() + r * vocab_,
+  for (size_t r : undecided) {
+    candidates_[r].ids.clear();
+    const auto at = static_cast<int64_t>(r) * vocab_;
+    std::memcpy(logits_.data() + at, narrow.data<float>().data() + at,
                 static_cast<size_t>(vocab_) * sizeof(float));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<int32_t> Generator::Draw(Sampler& sampler, size_t r,
+                                        const std::vector<int32_t>& ids) const {
+  const auto position = static_cast<int64_t>(ids.size());
+  const Candidates& candidates = candidates_[r];
+  if (!candidates.ids.empty())
+    return sampler.NextOf(candidates.ids, candidates.logits, ids, position);
+  return sampler.Next(
+      {logits_.data() + static_cast<int64_t>(r) * vocab_, static_cast<size_t>(vocab_)}, ids,
+      position);
 }
 
 absl::Status Generator::AdvanceWithCache(const Rows& rows, const std::vector<bool>& active) {
@@ -210,6 +258,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
     const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
     uint32_t first_sample, const std::function<void(int64_t row, std::string_view text)>& on_text) {
   TRAMA_RETURN_IF_ERROR(options.sampling.Validate());
+  sampling_ = options.sampling;
   TRAMA_ASSIGN_OR_RETURN(const int64_t vocab_size, model_.config.Int("vocab_size", INT32_MAX, 1));
   if (static_cast<int64_t>(prompts.size()) > batch_)
     return absl::InvalidArgumentError(
@@ -257,10 +306,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
     for (size_t r = 0; r < prompts.size(); ++r) {
       if (!active[r]) continue;
       Row& row = states[r];
-      TRAMA_ASSIGN_OR_RETURN(const int32_t id,
-                             row.sampler.Next({logits_.data() + static_cast<int64_t>(r) * vocab_,
-                                               static_cast<size_t>(vocab_)},
-                                              rows[r], static_cast<int64_t>(rows[r].size())));
+      TRAMA_ASSIGN_OR_RETURN(const int32_t id, Draw(row.sampler, r, rows[r]));
       ++stats_.new_tokens;
       if (options.eos_id && id == *options.eos_id) {
         active[r] = false;

@@ -42,12 +42,14 @@ class Generator {
  public:
   // Compiles for `batch` rows at once, with `parameters` in place of the model's own, each of which
   // is freed once the device has it. `use_cache` false runs the forward over the whole window for
-  // every token.
+  // every token. `candidates`: of the options that will be generated with
+  // (SamplingOptions::Candidates), so that the device gives as many of the largest logits, which
+  // are read in place of all where they decide; the samples are the same with any number.
   static absl::StatusOr<std::unique_ptr<Generator>> Create(const LoadedModel& model,
                                                            TensorMap parameters,
                                                            const SessionOptions& options,
-                                                           int64_t batch = 1,
-                                                           bool use_cache = true);
+                                                           int64_t batch = 1, bool use_cache = true,
+                                                           int64_t candidates = 0);
 
   // Continues up to `batch` prompts of ids, of any lengths. Row r draws with sample number
   // `first_sample` + r, or as options.samples_each says.
@@ -65,11 +67,15 @@ class Generator {
  private:
   explicit Generator(const LoadedModel& model) : model_(model) {}
   using Rows = std::vector<std::vector<int32_t>>;
-  // Brings logits_ up to date with the last ids of every row that is `active`.
+  // Brings logits_ or candidates_ up to date with the last ids of every row that is `active`.
   absl::Status Advance(const Rows& rows, const std::vector<bool>& active);
   absl::Status AdvanceWithCache(const Rows& rows, const std::vector<bool>& active);
   absl::Status RunChunk(uint32_t program, int64_t width, const Rows& windows,
                         const std::vector<bool>& active);
+  // Of the rows that `ended` with this run: what their next ids are drawn from.
+  absl::Status ReadLogits(uint32_t program, const std::vector<size_t>& ended);
+  // Draws the id after row `r`.
+  absl::StatusOr<int32_t> Draw(Sampler& sampler, size_t r, const std::vector<int32_t>& ids) const;
   absl::StatusOr<Session*> WindowSession(int64_t length, bool causal);
   // The logits after the window's last id.
   absl::StatusOr<std::vector<float>> RunWindow(const std::vector<int32_t>& window);
@@ -77,7 +83,14 @@ class Generator {
   const LoadedModel& model_;
   SessionOptions options_;
   int64_t batch_ = 1, context_ = 0, vocab_ = 0;
-  std::vector<float> logits_;  // [batch, V]: after each row's last id
+  // After each row's last id: the candidates where they decide the draw, else all logits.
+  std::vector<float> logits_;  // [batch, V]
+  struct Candidates {
+    std::vector<int32_t> ids;  // empty where they do not
+    std::vector<float> logits;
+  };
+  std::vector<Candidates> candidates_;  // [batch]
+  SamplingOptions sampling_;            // of the Generate that runs
   GenerateStats stats_;
 
   // With a cache: programs over one state.

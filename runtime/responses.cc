@@ -48,7 +48,8 @@ absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model, Tenso
   const auto count = static_cast<int64_t>(records.size());
   TRAMA_ASSIGN_OR_RETURN(
       std::unique_ptr<Generator> generator,
-      Generator::Create(model, std::move(parameters), options, std::min(kBatch, count)));
+      Generator::Create(model, std::move(parameters), options, std::min(kBatch, count),
+                        /*use_cache=*/true, generate.sampling.Candidates()));
   std::vector<std::string> responses;
   for (int64_t begin = 0; begin < count; begin += kBatch) {
     std::vector<std::vector<int32_t>> prompts;

@@ -23,6 +23,22 @@ absl::Status SamplingOptions::Validate() const {
   return absl::OkStatus();
 }
 
+int64_t SamplingOptions::Candidates() const {
+  // More take a device longer than reading all of them.
+  constexpr int64_t kMost = 256, kTies = 8;
+  if (repetition_penalty != 1) return 0;
+  if (greedy || temperature == 0) return 1;
+  return top_k > 0 && top_k + kTies <= kMost ? top_k + kTies : 0;
+}
+
+bool SamplingOptions::DecidedBy(absl::Span<const float> largest) const {
+  // NaN and +inf stand first; the error about them names the first by id.
+  if (Candidates() == 0 || largest.empty() || !(largest[0] < INFINITY)) return false;
+  if (greedy || temperature == 0) return true;
+  const auto count = static_cast<size_t>(top_k);
+  return count < largest.size() && largest.back() < largest[count - 1];
+}
+
 std::vector<double> TokenDistribution::Dense(int64_t vocab_size) const {
   std::vector<double> dense(static_cast<size_t>(vocab_size));
   for (size_t i = 0; i < ids.size(); ++i)

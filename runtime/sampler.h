@@ -20,6 +20,13 @@ struct SamplingOptions {
 
   // InvalidArgument names the option that is out of its range.
   absl::Status Validate() const;
+
+  // How many of the largest logits a device should give so that they decide a draw: those that it
+  // is from and some more, in case the last of them ties with others. 0: a draw takes all logits.
+  int64_t Candidates() const;
+  // Whether Sampler::NextOf gives of the `largest`, in falling order, what Sampler::Next gives of
+  // all: the same id with the same probabilities, or the same error.
+  bool DecidedBy(absl::Span<const float> largest) const;
 };
 
 // What a token was drawn from: the ids that could be drawn, with probabilities that sum to 1. By

@@ -16,8 +16,9 @@ int Case::num_ops() const {
 
 std::vector<Case> AllCases() {
   std::vector<Case> all;
-  for (const auto* family :
-       {&PointwiseCases(), &MovementCases(), &ContractionCases(), &CompositeCases(), &FusedCases()})
+  // A case draws by its number: new ones come last, or the others draw anew.
+  for (const auto* family : {&PointwiseCases(), &MovementCases(), &ContractionCases(),
+                             &CompositeCases(), &FusedCases(), &SelectionCases()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }

@@ -33,6 +33,7 @@ const std::vector<Case>& MovementCases();     // reductions, views, indexing
 const std::vector<Case>& ContractionCases();  // matmul, linear, attention
 const std::vector<Case>& CompositeCases();    // normalisations, losses, optimizers
 const std::vector<Case>& FusedCases();        // bodies of several ops
+const std::vector<Case>& SelectionCases();    // top_k
 
 std::vector<Case> AllCases();
 

@@ -53,4 +53,16 @@ const std::vector<Case>& MovementCases() {
   return *cases;
 }
 
+const std::vector<Case>& SelectionCases() {
+  static const auto* cases = new std::vector<Case>{
+      {"trama.top_k %0 k = 1 : $0", {"MxNxf32"}},
+      {"trama.top_k %0 k = 1 : $0", {"Nxf32 ties"}},
+      {"trama.top_k %0 k = 5 : $0", {"MxNx9xf32 ties"}},
+      {"trama.top_k %0 k = 7 : $0", {"Mx7xf32 wide"}},
+      {"trama.top_k %0 k = 20 : $0", {"Mx1003xf32"}},
+      {"trama.top_k %0 k = 3 : $0", {"Mx17xi32"}},
+  };
+  return *cases;
+}
+
 }  // namespace trama::conformance

@@ -1,4 +1,8 @@
-// sum, mean, reduce_max, argmax.
+// sum, mean, reduce_max, argmax, top_k.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 #include "backends/reference/evaluators.h"
 
 namespace trama::reference {
@@ -60,11 +64,28 @@ void Argmax(Inputs<ArgmaxOp> in, Results out) {
   });
 }
 
+void TopK(Inputs<TopKOp> in, Results out) {
+  const Tensor& x = *in.getX();
+  const int64_t n = x.shape.back(), k = in.getK(), rows = x.size() / n;
+  std::vector<int64_t> order(n);
+  for (int64_t row = 0; row < rows; ++row) {
+    std::iota(order.begin(), order.end(), row * n);
+    std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
+      if (!x.is_float()) return x.integer[a] != x.integer[b] ? x.integer[a] > x.integer[b] : a < b;
+      const bool a_nan = std::isnan(x.real[a]), b_nan = std::isnan(x.real[b]);
+      if (a_nan || b_nan) return a_nan != b_nan ? a_nan : a < b;
+      return x.real[a] != x.real[b] ? x.real[a] > x.real[b] : a < b;
+    });
+    for (int64_t j = 0; j < k; ++j) {
+      out[0].Move(row * k + j, x, order[j]);
+      out[1].integer[row * k + j] = order[j] - row * n;
+    }
+  }
+}
+
 const bool registered[] = {
-    Register<SumOp>(Sum),
-    Register<MeanOp>(Mean),
-    Register<ReduceMaxOp>(ReduceMax),
-    Register<ArgmaxOp>(Argmax),
+    Register<SumOp>(Sum),       Register<MeanOp>(Mean), Register<ReduceMaxOp>(ReduceMax),
+    Register<ArgmaxOp>(Argmax), Register<TopKOp>(TopK),
 };
 
 }  // namespace

@@ -81,8 +81,8 @@ void Add(const Tensor& more, double factor, Tensor& error) {
 // Whether the op gives what is in its operands, so that nothing is rounded.
 bool IsExact(mlir::Operation& op) {
   return op.hasTrait<OpTrait::View>() ||
-         mlir::isa<NegOp, AbsOp, SignOp, FloorOp, MaxOp, MinOp, SelectOp, ReduceMaxOp, PadOp,
-                   ConcatOp, EmbeddingOp, GatherOp, CacheUpdateOp, ConstantOp, IotaOp>(op);
+         mlir::isa<NegOp, AbsOp, SignOp, FloorOp, MaxOp, MinOp, SelectOp, ReduceMaxOp, TopKOp,
+                   PadOp, ConcatOp, EmbeddingOp, GatherOp, CacheUpdateOp, ConstantOp, IotaOp>(op);
 }
 
 // How many products or terms an element of a sum's result has, at most.
@@ -120,7 +120,7 @@ class Analysis {
   using Operands = absl::Span<const Bounded* const>;
 
   static absl::StatusOr<std::vector<Bounded>> Step(mlir::Operation& op, Operands operands) {
-    if (mlir::isa<DecomposeInterface>(op)) {
+    if (mlir::isa<DecomposeInterface>(op) && !IsExact(op)) {
       std::vector<Bounded> copies;
       for (const Bounded* operand : operands) copies.push_back(*operand);
       mlir::Block block;

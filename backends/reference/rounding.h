@@ -19,7 +19,7 @@ namespace trama::reference {
 
 // One tensor a result, f64 in its shape: how far it may be from the exact value, infinite where a
 // move makes it so, where every value between exact operands and results is rounded to its type.
-// `body`: a plan::Kernel's. The choice of an argmax among near ties is taken to be exact.
+// `body`: a plan::Kernel's. The choice of an argmax or top_k among near ties is taken to be exact.
 // InvalidArgument: a body or operands that do not fit.
 absl::StatusOr<std::vector<HostTensor>> RoundingErrors(std::string_view body,
                                                        absl::Span<const HostTensor> operands);

@@ -87,7 +87,7 @@ double FlopsOf(Operation* op) {
       .Case([](WeightedMeanOp mean) { return 3 * Elements(mean.getX()); })
       .Case<GeluOp, GeluGradOp>([](Operation* gelu) { return 8 * Elements(gelu->getResult(0)); })
       .Case([](DropoutOp dropout) { return 2 * Elements(dropout.getY()); })
-      .Case<SumOp, ReduceMaxOp, MeanOp, ArgmaxOp>(
+      .Case<SumOp, ReduceMaxOp, MeanOp, ArgmaxOp, TopKOp>(
           [](Operation* reduction) { return Elements(reduction->getOperand(0)); })
       .Case([](SquareSumOp sum) {
         double elements = 0;

@@ -106,6 +106,9 @@ Axis FollowAxis(Operation* op, ArrayRef<int> dims, unsigned result) {
       .Case([&](ArgmaxOp argmax) {
         return Reduction({static_cast<int64_t>(argmax.getDim())}, argmax.getKeepdim(), dims[0]);
       })
+      .Case([&](TopKOp top) {
+        return dims[0] < RankOf(top.getX()) - 1 ? Axis{dims[0], ""} : Axis{-1, "is ranked"};
+      })
       .Case<SoftmaxOp, LogSoftmaxOp>([&](auto softmax) {
         return dims[0] == static_cast<int>(softmax.getDim()) ? Axis{-1, "is normalised over"}
                                                              : Axis{dims[0], ""};

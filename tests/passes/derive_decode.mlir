@@ -21,6 +21,31 @@ func.func @causal(
 
 // -----
 
+// All of them where there are no more.
+// CHECK-LABEL: func.func @candidates
+// CHECK-SAME: -> (tensor<2x4xf32> {trama.name = "logits"}, tensor<2x3xf32> {trama.name = "candidates"}, tensor<2x3xi32> {trama.name = "candidate_ids"})
+// CHECK: %[[V:.*]], %[[I:.*]] = trama.top_k %[[L:.*]] k = 3 : tensor<2x4xf32>
+// CHECK: return %[[L]], %[[V]], %[[I]]
+func.func @candidates(
+    %x: tensor<2x5x4xf32> {trama.name = "x", trama.role = "input", trama.sequence = 1 : i64})
+    -> (tensor<2x5x4xf32> {trama.name = "y"})
+    attributes {trama.decode = {candidates = 3 : i64, capacity = 9 : i64}} {
+  %y = trama.exp %x : tensor<2x5x4xf32>
+  return %y : tensor<2x5x4xf32>
+}
+
+// CHECK-LABEL: func.func @no_more_candidates
+// CHECK: trama.top_k %{{.*}} k = 4 : tensor<2x4xf32>
+func.func @no_more_candidates(
+    %x: tensor<2x5x4xf32> {trama.name = "x", trama.role = "input", trama.sequence = 1 : i64})
+    -> (tensor<2x5x4xf32> {trama.name = "y"})
+    attributes {trama.decode = {candidates = 300 : i64, capacity = 9 : i64}} {
+  %y = trama.exp %x : tensor<2x5x4xf32>
+  return %y : tensor<2x5x4xf32>
+}
+
+// -----
+
 // Four features are as many as positions: the axis, not the size, counts.
 // CHECK-LABEL: func.func @same_size
 // CHECK: trama.softmax %{{.*}} dim = 2

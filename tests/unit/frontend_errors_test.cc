@@ -50,6 +50,9 @@ TEST(FrontendErrors, Dimensions) {
   EXPECT_ERROR("log_softmax: dim -3 is out of range for x: tensor<2x3xf32>", log_softmax(a, -3));
   EXPECT_ERROR("sum: dim 2 is out of range for x: tensor<2x3xf32>", a.sum({2}));
   EXPECT_ERROR("mean: a dim of x: tensor<2x3xf32> is given twice", a.mean({1, -1}));
+  EXPECT_ERROR("topk: k 4 is not in [1, 3], dim 1 of x: tensor<2x3xf32>", topk(a, 4).first);
+  EXPECT_ERROR("topk: k 0 is not in [1, 2], dim 0 of x: tensor<2x3xf32>", topk(a, 0, 0).first);
+  EXPECT_ERROR("topk: dim 2 is out of range for x: tensor<2x3xf32>", topk(a, 1, 2).second);
   EXPECT_ERROR("argmax: dim 2 is out of range for x: tensor<2x3xf32>", argmax(a, 2));
   EXPECT_ERROR("amax: dim 0 of x: tensor<0x3xf32> is empty", amax(slice(a, 0, 2, 2)));
   EXPECT_ERROR("size: dim 4 is out of range for x: tensor<2x3xf32>", a + a.size(4));

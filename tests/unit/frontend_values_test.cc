@@ -1,6 +1,8 @@
 // Every function of the DSL against plain loops over random shapes, in float64 by the reference
 // interpreter.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "backends/reference/interpreter.h"
@@ -262,6 +264,19 @@ TEST_P(Values, AlongOneDimension) {
       if (at(i, j) > at(i, best)) best = j;
     return static_cast<double>(best);
   });
+  Shape few = x.shape;
+  few[d] = (n + 1) / 2;
+  auto ranked = [&](const Shape& i) {
+    std::vector<int64_t> order(static_cast<size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return at(i, a) > at(i, b); });
+    return order[static_cast<size_t>(i[d])];
+  };
+  ExpectValues(run([&](Tensor t) { return topk(t, few[d], d).first; }), few,
+               [&](const Shape& i) { return at(i, ranked(i)); });
+  ExpectValues(run([&](Tensor t) { return topk(t, few[d], d).second; }), few,
+               [&](const Shape& i) { return static_cast<double>(ranked(i)); });
   const HostTensor index = Ints(x.shape, 0, n - 1);
   ExpectValues(Eval([&](const auto& in) { return gather(in[0], d, in[1]); }, {x, index}), x.shape,
                [&](const Shape& i) { return at(i, static_cast<int64_t>(At(index, i))); });

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/formats/utf8.h"
+#include "runtime/registry.h"
 
 namespace trama {
 namespace {
@@ -139,6 +140,73 @@ TEST_P(GeneratorTest, EndsAtTheEndOfText) {
   const size_t first =
       std::find(whole.ids.begin(), whole.ids.end(), whole.ids[4]) - whole.ids.begin();
   EXPECT_EQ(Generate({{5, 6}}, options)[0].ids, Ids(whole.ids.begin(), whole.ids.begin() + first));
+}
+
+// With the device's candidates every backend gives what it gives with all logits, to the bit.
+// `flat`: a model whose logits all tie, so that candidates decide greedy draws alone.
+void ExpectCandidatesChangeNothing(const std::string& backend, bool flat) {
+  Config config;
+  for (const auto& [key, value] :
+       {std::pair("n_layer", 1), {"n_head", 2}, {"n_embd", 16}, {"vocab_size", 256}})
+    config.Set(key, int64_t{value});
+  config.Set("n_positions", kContext);
+  config.Set("initializer_range", flat ? 0.0 : 0.3);
+  ASSERT_OK_AND_ASSIGN(const LoadedModel model, NewModel("gpt", config, 5));
+  SessionOptions session;
+  session.backend = backend;
+  for (const SamplingOptions& sampling :
+       {SamplingOptions{.greedy = true}, SamplingOptions{.top_k = 5, .seed = 9},
+        SamplingOptions{.temperature = 2, .top_k = 40, .top_p = 0.8, .seed = 4}}) {
+    GenerateOptions options;
+    options.max_tokens = 2 * kContext;
+    options.sampling = sampling;
+    options.keep_distributions = true;
+    std::vector<GeneratedSample> samples[2];
+    for (int i = 0; i < 2; ++i) {
+      auto generator =
+          Generator::Create(model, model.parameters, session, static_cast<int64_t>(kPrompts.size()),
+                            /*use_cache=*/true, i ? sampling.Candidates() : 0);
+      ASSERT_OK(generator);
+      ASSERT_OK_AND_ASSIGN(samples[i], (*generator)->Generate(kPrompts, options));
+    }
+    for (size_t r = 0; r < kPrompts.size(); ++r) {
+      EXPECT_EQ(samples[0][r].ids, samples[1][r].ids) << backend << ", prompt " << r;
+      for (size_t t = 0; t < samples[0][r].distributions.size(); ++t) {
+        const TokenDistribution &all = samples[0][r].distributions[t],
+                                &some = samples[1][r].distributions[t];
+        ASSERT_EQ(all.ids, some.ids) << backend << ", prompt " << r << ", id " << t;
+        ASSERT_EQ(all.probabilities, some.probabilities) << backend << ", prompt " << r;
+      }
+    }
+  }
+}
+
+TEST(CandidatesTest, ChangeNothing) {
+  for (const Registry::Found& plugin : Registry("").List()) {
+    if (plugin.name != "cpu" && plugin.name != "reference" && plugin.name != "vulkan") continue;
+    for (bool flat : {false, true}) ExpectCandidatesChangeNothing(plugin.name, flat);
+  }
+}
+
+// Options that differ from what was asked for at the start.
+TEST(CandidatesTest, ServeAnyOptions) {
+  const LoadedModel model = SmallModel();
+  GenerateOptions options;
+  options.max_tokens = 20;
+  for (int64_t candidates : {1, 3, 48, 1000}) {
+    ASSERT_OK_AND_ASSIGN(auto with,
+                         Generator::Create(model, model.parameters, {}, 1, true, candidates));
+    ASSERT_OK_AND_ASSIGN(auto without, Generator::Create(model, model.parameters, {}, 1));
+    for (const SamplingOptions& sampling :
+         {SamplingOptions{.greedy = true}, SamplingOptions{.top_k = 20},
+          SamplingOptions{.top_p = 0.5}, SamplingOptions{.repetition_penalty = 1.3, .greedy = true},
+          SamplingOptions{.top_k = 300}}) {
+      options.sampling = sampling;
+      ASSERT_OK_AND_ASSIGN(const auto got, with->Generate({{1, 2}}, options));
+      ASSERT_OK_AND_ASSIGN(const auto want, without->Generate({{1, 2}}, options));
+      EXPECT_EQ(got[0].ids, want[0].ids) << candidates;
+    }
+  }
 }
 
 // A context that takes long chunks, of which some rows need none and others two and a rest.

@@ -87,6 +87,9 @@ inline const std::vector<OpCase>& OpCases() {
       {"trama.gather %0, %1 dim = 1 : $0, $1", {"MxVxf64", "Mx1xi32 <V"}},
       {"trama.gather %0, %1 dim = 1 : $0, $1", {"MxVxKxf64", "MxNxKxi32 <V ignoring"}},
       {"trama.gather %0, %1 dim = 0 : $0, $1", {"VxKxf64", "NxKxi64 <V"}},
+      {"trama.top_k %0 k = 1 : $0", {"MxNxf64"}, {}, {1}},
+      {"trama.top_k %0 k = 3 : $0", {"MxNx5xf64"}, {}, {1}},
+      {"trama.top_k %0 k = 3 : $0", {"3xf64"}, {}, {1}},
       // ---- contractions
       {"trama.matmul %0, %1 : $0, $1", {"MxKxf64", "KxNxf64"}},
       {"trama.matmul %0 transposed, %1 : $0, $1", {"KxMxf64", "KxNxf64"}},

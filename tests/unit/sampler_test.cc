@@ -1,6 +1,9 @@
 #include "runtime/sampler.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
 
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
@@ -128,6 +131,63 @@ TEST(SamplerTest, CandidatesOfADeviceGiveTheSameDraws) {
     EXPECT_EQ(full.distribution().ids, partial.distribution().ids);
     EXPECT_EQ(full.distribution().probabilities, partial.distribution().probabilities);
   }
+}
+
+// Where the largest decide, they give the same draws, distributions and errors as all, to the bit.
+TEST(SamplerTest, TheLargestDecideOrSayThatTheyDoNot) {
+  std::mt19937 random(3);
+  constexpr int64_t kVocab = 500;
+  int decided = 0, undecided = 0;
+  for (int trial = 0; trial < 400; ++trial) {
+    SamplingOptions options{.temperature = trial % 7 ? 0.8 : 0,
+                            .top_k = static_cast<int64_t>(random() % 30),
+                            .top_p = trial % 2 ? 0.7 : 1,
+                            .greedy = trial % 11 == 0,
+                            .seed = random()};
+    // Few values tie, now and then one is none.
+    const int values = trial % 3 ? 1 << 20 : 40;
+    std::vector<float> logits(kVocab);
+    for (float& x : logits) x = static_cast<float>(random() % values) / static_cast<float>(values);
+    if (trial % 13 == 0) logits[random() % kVocab] = trial % 2 ? NAN : INFINITY;
+    if (trial % 17 == 0) std::fill(logits.begin() + 20, logits.end(), -INFINITY);
+    std::vector<int32_t> ids(kVocab);
+    std::iota(ids.begin(), ids.end(), 0);
+    std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+      return !std::isnan(logits[b]) && (std::isnan(logits[a]) || logits[a] > logits[b]);
+    });
+    ids.resize(std::min(kVocab, options.Candidates()));
+    std::vector<float> largest;
+    for (int32_t id : ids) largest.push_back(logits[id]);
+    if (!options.DecidedBy(largest)) {
+      ++undecided;
+      continue;
+    }
+    ++decided;
+    Sampler all(options), some(options);
+    EXPECT_EQ(all.Next(logits, {}, trial), some.NextOf(ids, largest, {}, trial)) << trial;
+    EXPECT_EQ(all.distribution().ids, some.distribution().ids) << trial;
+    EXPECT_EQ(all.distribution().probabilities, some.distribution().probabilities) << trial;
+  }
+  EXPECT_GT(decided, 200);
+  EXPECT_GT(undecided, 40);
+}
+
+TEST(SamplerTest, AllLogitsAreNeededWhereAFewDoNotDecide) {
+  EXPECT_EQ(SamplingOptions{}.Candidates(), 0);
+  EXPECT_EQ((SamplingOptions{.top_p = 0.9}).Candidates(), 0);
+  EXPECT_EQ((SamplingOptions{.top_k = 5, .repetition_penalty = 1.1}).Candidates(), 0);
+  EXPECT_EQ((SamplingOptions{.top_k = 5000}).Candidates(), 0);
+  EXPECT_EQ((SamplingOptions{.greedy = true}).Candidates(), 1);
+  EXPECT_EQ((SamplingOptions{.temperature = 0}).Candidates(), 1);
+  EXPECT_GT((SamplingOptions{.top_k = 5}).Candidates(), 5);
+  const SamplingOptions two{.top_k = 2};
+  EXPECT_TRUE(two.DecidedBy({3.f, 2.f, 1.f}));
+  EXPECT_FALSE(two.DecidedBy({3.f, 2.f, 2.f}));
+  EXPECT_FALSE(two.DecidedBy({3.f, 2.f}));
+  EXPECT_FALSE(two.DecidedBy({NAN, 2.f, 1.f}));
+  EXPECT_FALSE(two.DecidedBy({INFINITY, 2.f, 1.f}));
+  EXPECT_FALSE(two.DecidedBy({}));
+  EXPECT_FALSE(SamplingOptions{}.DecidedBy({3.f, 2.f, 1.f}));
 }
 
 TEST(SamplerTest, RefusesWhatIsNoDistribution) {

@@ -121,10 +121,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
     return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
                                                     "; --ids prints the new ids"));
 
-  TRAMA_ASSIGN_OR_RETURN(
-      std::unique_ptr<Generator> generator,
-      Generator::Create(model, std::move(model.parameters), session_options,
-                        static_cast<int64_t>(rows.size()), !flags.Bool("no_cache")));
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
+                         Generator::Create(model, std::move(model.parameters), session_options,
+                                           static_cast<int64_t>(rows.size()),
+                                           !flags.Bool("no_cache"), options.sampling.Candidates()));
   // One sample streams; several come one after another, whole.
   const bool streams = rows.size() == 1 && !flags.Bool("ids");
   auto print = [&](int64_t, std::string_view text) { std::cout << text << std::flush; };
