@@ -18,6 +18,9 @@ namespace {
 // A tile replaces the built-in one where it takes less than this share of its time.
 constexpr double kGain = 0.95;
 constexpr double kMeasuredSeconds = 3e-3;  // of one measurement: as many dispatches as that takes
+// A model's weights are in no cache when their turn comes: dispatches go round over copies of the
+// tensors that together are no less than that.
+constexpr uint64_t kUncachedBytes = 256 << 20, kMostCopies = 64;
 constexpr int kMeasurements = 3, kFinalMeasurements = 7;
 
 double Now() {
@@ -43,12 +46,17 @@ class TriedTile : public TileChoice {
   size_t tile_ = 0;
 };
 
-// The operands and results of a kernel, each a block of its own.
+// The operands and results of a kernel, several times, each a block of its own.
 struct Tensors {
   std::vector<std::unique_ptr<Buffer>> buffers;
-  std::vector<BlockRange> ranges;
-  size_t operands = 0;
+  std::vector<BlockRange> ranges;  // of one copy after the other
+  size_t operands = 0, copies = 1;
   std::vector<Buffer*> blocks;
+
+  absl::Span<const BlockRange> Copy(size_t number) const {
+    const size_t each = ranges.size() / copies;
+    return absl::MakeConstSpan(ranges).subspan(number % copies * each, each);
+  }
 
   absl::Status Add(Memory& memory, mlir::Type tensor) {
     const mlir::MemRefType type = codegen::BufferType(mlir::cast<mlir::RankedTensorType>(tensor));
@@ -76,8 +84,15 @@ absl::StatusOr<Tensors> TensorsOf(Memory& memory, const KernelSource& source) {
   auto body = *module->getOps<mlir::func::FuncOp>().begin();
   Tensors tensors;
   tensors.operands = body.getNumArguments();
-  for (mlir::Type type : body.getArgumentTypes()) TRAMA_RETURN_IF_ERROR(tensors.Add(memory, type));
-  for (mlir::Type type : body.getResultTypes()) TRAMA_RETURN_IF_ERROR(tensors.Add(memory, type));
+  uint64_t bytes = 1;
+  for (size_t copy = 0; copy < tensors.copies; ++copy) {
+    for (mlir::Type type : body.getArgumentTypes())
+      TRAMA_RETURN_IF_ERROR(tensors.Add(memory, type));
+    for (mlir::Type type : body.getResultTypes()) TRAMA_RETURN_IF_ERROR(tensors.Add(memory, type));
+    if (copy > 0) continue;
+    for (const BlockRange& range : tensors.ranges) bytes += range.bytes;
+    tensors.copies = std::clamp<uint64_t>(kUncachedBytes / bytes + 1, 1, kMostCopies);
+  }
   return tensors;
 }
 
@@ -92,7 +107,9 @@ class Trial {
     TRAMA_RETURN_IF_ERROR(trial->Record(tensors, 1));
     TRAMA_RETURN_IF_ERROR(trial->Run().status());  // drivers compile at the first dispatch
     TRAMA_ASSIGN_OR_RETURN(const double seconds, trial->Run());
-    const double count = std::clamp(kMeasuredSeconds / std::max(seconds, 1e-9), 1.0, 64.0);
+    const double count = std::clamp(kMeasuredSeconds / std::max(seconds, 1e-9),
+                                    static_cast<double>(std::min<size_t>(tensors.copies, 16)),
+                                    static_cast<double>(kMostCopies));
     if (count >= 2) TRAMA_RETURN_IF_ERROR(trial->Record(tensors, static_cast<int64_t>(count)));
     return trial;
   }
@@ -111,8 +128,8 @@ class Trial {
   absl::Status Record(const Tensors& tensors, int64_t count) {
     std::vector<Step> steps;
     for (int64_t i = 0; i < count; ++i)
-      TRAMA_RETURN_IF_ERROR(
-          AppendSteps(kernel_, tensors.ranges, tensors.operands, 0, /*flops=*/0, steps));
+      TRAMA_RETURN_IF_ERROR(AppendSteps(kernel_, tensors.Copy(next_++), tensors.operands, 0,
+                                        /*flops=*/0, steps));
     TRAMA_ASSIGN_OR_RETURN(recording_, Recording::Make(memory_, steps, tensors.blocks,
                                                        workspace_.get(), /*profile=*/false));
     count_ = count;
@@ -130,6 +147,7 @@ class Trial {
   std::unique_ptr<Buffer> workspace_;
   std::unique_ptr<Recording> recording_;
   int64_t count_ = 1;
+  size_t next_ = 0;  // copy
   double best_ = 1e9;
 };
 
