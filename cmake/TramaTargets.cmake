@@ -23,11 +23,11 @@ function(trama_objects name)
   endif()
 endfunction()
 
-# trama_use_pch(TARGET PCH HEADER SOURCES): the target's sources are compiled after `header`, once
-# precompiled as the target `pch`.
+# trama_use_pch(TARGET PCH HEADER SOURCES [library...]): the target's sources are compiled after
+# `header`, once precompiled as the target `pch`, with the libraries whose headers that includes.
 function(trama_use_pch name pch header sources)
   if(NOT TARGET ${pch})
-    trama_add_pch(${pch} "${header}")
+    trama_add_pch(${pch} "${header}" ${ARGN})
   endif()
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_precompile_headers(${name} REUSE_FROM ${pch})
@@ -46,14 +46,15 @@ function(trama_add_pch pch header)
   file(WRITE "${CMAKE_BINARY_DIR}/${pch}.cc" "")
   add_library(${pch} OBJECT "${CMAKE_BINARY_DIR}/${pch}.cc")
   target_include_directories(${pch} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${pch} PUBLIC trama_mlir absl::status absl::statusor absl::strings)
+  target_link_libraries(${pch} PUBLIC trama_mlir absl::status absl::statusor absl::strings ${ARGN})
   target_compile_options(${pch} PRIVATE -fno-exceptions)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_compile_options(${pch} PUBLIC "SHELL:-Xclang -fno-pch-timestamp")
   endif()
   target_precompile_headers(${pch} PRIVATE "${header}")
   # What ccache keys the header by, so that checkouts in other folders share objects.
-  set(parts "${MLIR_VERSION} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${TRAMA_SANITIZE}")
+  set(parts "${MLIR_VERSION} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${TRAMA_SANITIZE}"
+            "${ARGN}")
   foreach(part "${CMAKE_SOURCE_DIR}/ir/pch.h" "${CMAKE_SOURCE_DIR}/base/status_matchers.h"
                "${CMAKE_SOURCE_DIR}/base/status_macros.h" "${header}")
     file(SHA256 "${part}" sum)
@@ -72,7 +73,8 @@ function(trama_test file)
   target_include_directories(${name}_objects PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_link_libraries(${name}_objects PUBLIC ${ARGN} GTest::gmock Threads::Threads)
   target_compile_options(${name}_objects PRIVATE -fno-exceptions)
-  trama_use_pch(${name}_objects trama_test_pch "${CMAKE_SOURCE_DIR}/tests/pch.h" "${file}")
+  trama_use_pch(${name}_objects trama_test_pch "${CMAKE_SOURCE_DIR}/tests/pch.h" "${file}"
+                GTest::gmock)
   add_executable(${name})
   target_link_libraries(${name} PRIVATE ${name}_objects GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
