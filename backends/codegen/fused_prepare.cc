@@ -90,7 +90,8 @@ bool SplitLarge(Operation* op, const ReductionSplit& split) {
   const auto [outer, reduced, inner] = SizesOf(op);
   if (outer * reduced * inner < split.least_elements) return false;
   const int64_t tasks = inner == 1 ? outer : outer * ((inner + split.columns - 1) / split.columns);
-  if (tasks >= split.enough_tasks) return false;
+  const bool too_long = inner > 1 && reduced > split.longest_columns;
+  if (tasks >= split.enough_tasks && !too_long) return false;
   const int64_t chunk = DivisorUpTo(reduced, std::max<int64_t>(split.chunk_elements / inner, 32));
   const int64_t least = inner == 1 ? 1024 : 16;
   if (chunk < least || reduced / chunk < 2) return false;

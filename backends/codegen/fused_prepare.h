@@ -9,10 +9,11 @@ namespace trama::codegen {
 
 // Which reductions are too large for the few tasks that compute them.
 struct ReductionSplit {
-  int64_t least_elements = 65536;  // smaller ones stay in one piece
-  int64_t enough_tasks = 4;        // as do those of that many tasks: rows, or
-  int64_t columns = 128;           // so many columns
-  int64_t chunk_elements = 16384;  // of a chunk, where columns are summed in whole rows
+  int64_t least_elements = 65536;       // smaller ones stay in one piece
+  int64_t enough_tasks = 4;             // as do those of that many tasks: rows, or
+  int64_t columns = 128;                // so many columns
+  int64_t chunk_elements = 16384;       // of a chunk, where columns are summed in whole rows
+  int64_t longest_columns = INT64_MAX;  // longer ones are cut, however many tasks there are
 };
 
 // A module with a copy of `body` in which

@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
+#include "backends/vulkan/loop_limit.h"
 #include "backends/vulkan/product_tile.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
@@ -210,6 +211,11 @@ absl::StatusOr<CompiledKernel> CompileKernel(mlir::MLIRContext& context, const T
   for (Phase& phase : kernel.phases) {
     auto gpu_module = module->lookupSymbol<mlir::gpu::GPUModuleOp>(phase.symbol);
     if (!gpu_module) return absl::InternalError(absl::StrCat(kind, ": no phase ", phase.symbol));
+    const int64_t iterations = target.is_cpu ? IterationsOf(gpu_module) : 0;
+    if (iterations > kMostIterations)
+      return absl::UnimplementedError(absl::StrCat(
+          kind, ": ", iterations, " loop iterations of an invocation; Vulkan devices on ",
+          "processors end them all after 65535"));
     absl::StatusOr<Shader> shader = LowerToSpirv(gpu_module, target);
     if (!shader.ok())
       return absl::Status(shader.status().code(),

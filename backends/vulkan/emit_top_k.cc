@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "backends/vulkan/loop_limit.h"
 #include "backends/vulkan/quads.h"
 #include "base/status_macros.h"
 
@@ -16,9 +17,6 @@ using codegen::Access;
 using codegen::ShapeOf;
 using codegen::TopKEntry;
 using IP = mlir::arith::CmpIPredicate;
-
-// Mesa's drivers on processors end all loops of an invocation after 65535 iterations together.
-constexpr int64_t kMostIterations = 60000;
 
 class TopK {
  public:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "backends/vulkan/loop_limit.h"
+
 namespace trama::vulkan {
 namespace {
 using codegen::Axis;
@@ -54,10 +56,13 @@ void SpreadElementwise(const Target& target, FusedGrid& grid) {
   grid.workgroups = (grid.steps + share - 1) / share;
 }
 
-void SpreadRows(const Target& target, FusedGrid& grid) {
-  // Rows enough to fill a processor's cores and their vector registers; on a GPU, rows too short
-  // to share.
-  grid.workgroup_tasks = target.is_cpu ? grid.tasks < 16 && grid.steps >= 64 : grid.steps > 8;
+void SpreadRows(const FusedPhase& phase, const Target& target, FusedGrid& grid) {
+  // Rows enough to fill a processor's cores and their vector registers, and not too long for one
+  // invocation; on a GPU, rows too short to share.
+  const int64_t passes = codegen::PassesOf(phase).size() + 1;
+  grid.workgroup_tasks =
+      target.is_cpu ? (grid.tasks < 16 && grid.steps >= 64) || grid.steps * passes > kMostIterations
+                    : grid.steps > 8;
   if (!grid.workgroup_tasks) return;
   const int64_t most = std::min<int64_t>(target.is_cpu ? 32 : 256, LargestGroup(target));
   grid.local_size = std::clamp<int64_t>(std::bit_ceil(static_cast<uint64_t>(grid.steps)),
@@ -72,7 +77,7 @@ FusedGrid SpreadPhase(const FusedPhase& phase, const Target& target) {
     SpreadElementwise(target, grid);
     return grid;
   }
-  if (phase.kind == PhaseKind::kRows) SpreadRows(target, grid);
+  if (phase.kind == PhaseKind::kRows) SpreadRows(phase, target, grid);
   if (grid.workgroup_tasks) {
     grid.workgroups = grid.tasks;
     return grid;
@@ -90,7 +95,11 @@ size_t MostBuffers(const Target& target) {
 codegen::ReductionSplit SplitFor(const Target& target) {
   // A task is a row, on a GPU a workgroup's; or columns of an invocation, on a GPU of a workgroup.
   if (target.is_cpu)
-    return {.least_elements = 65536, .enough_tasks = 16, .columns = 4, .chunk_elements = 16384};
+    return {.least_elements = 65536,
+            .enough_tasks = 16,
+            .columns = 4,
+            .chunk_elements = 16384,
+            .longest_columns = kMostIterations};
   return {.least_elements = 16384, .enough_tasks = 64, .columns = 256, .chunk_elements = 4096};
 }
 

@@ -41,14 +41,24 @@ TEST_F(VulkanFusedTest, ReductionsOfOtherRows) { ReductionsOfOtherRows(); }
 TEST_F(VulkanFusedTest, Sgd) { Sgd(); }
 TEST_F(VulkanFusedTest, SquareSum) { SquareSum(); }
 
-// More rows than a grid's first dimension has workgroups, and a vocabulary.
+// More rows than a grid's first dimension has workgroups, a vocabulary, and more than an invocation
+// of a driver on a processor may loop over.
 TEST_F(VulkanFusedTest, ManyAndLongRows) {
-  for (const Sizes& shape : {Sizes{70000, 40}, {2, 50257}}) {
+  for (const Sizes& shape : {Sizes{70000, 40}, {2, 50257}, {16, 120000}, {2, 600000}}) {
     const std::string t = Tensor(shape);
     ExpectKernelMatches(
         "fused", StrCat("func.func @f(%a: ", t, ") -> ", t,
                         " { %0 = trama.softmax %a dim = 1 : ", t, "\n return %0 : ", t, "}"));
   }
+}
+
+TEST_F(VulkanFusedTest, LongColumns) {
+  const std::string t = Tensor({70000, 64}), row = Tensor({64});
+  // A sum of 70,000 numbers up to 2, rounded at some hundreds.
+  ExpectKernelMatches("fused",
+                      StrCat("func.func @f(%a: ", t, ") -> ", row,
+                             " { %0 = trama.sum %a dims = [0] : ", t, "\n return %0 : ", row, "}"),
+                      /*tolerance=*/1e-3);
 }
 
 TEST_F(VulkanFusedTest, NoElements) {
