@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "backends/reference/evaluators.h"
 #include "base/status_macros.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace trama::reference {
 namespace {
