@@ -8,7 +8,7 @@
 #include "backends/codegen/pointwise.h"
 #include "backends/vulkan/matrix_fragments.h"
 #include "backends/vulkan/product_operand.h"
-#include "backends/vulkan/product_result.h"
+#include "backends/vulkan/product_part.h"
 #include "backends/vulkan/quads.h"
 
 namespace trama::vulkan {
@@ -149,48 +149,33 @@ class MatrixProduct {
         g_(t, b.target().matrix_subgroup_size),
         left_(b, body, p, t, Side::kLeft, g_.rows(t)),
         right_(b, body, p, t, Side::kRight, g_.columns(t)),
-        result_(b, body, p),
-        partial_(b, p, t.splits) {}
+        part_(b, body, p, t, g_.rows(t), g_.columns(t)) {}
 
-  int64_t workgroups() const { return row_tiles() * column_tiles() * p_.batch() * t_.splits; }
+  int64_t workgroups() const { return part_.workgroups(); }
 
   void Emit() {
-    Value rest = b_.WorkgroupIndex();
-    auto take = [&](int64_t count) {
-      Value index = Remainder(b_, rest, count);
-      rest = Divide(b_, rest, count);
-      return index;
-    };
-    Value first_row = b_.Mul(take(row_tiles()), g_.rows(t_));
-    Value first_column = b_.Mul(take(column_tiles()), g_.columns(t_));
-    batch_number_ = take(p_.batch());
-    split_ = rest;
-    batch_ = result_.BatchIndices(batch_number_);
-    left_.Start(batch_);
-    right_.Start(batch_);
+    part_.Start();
+    Value first_column = b_.Mul(part_.column_tile(), g_.columns(t_));
+    left_.Start(part_.batch());
+    right_.Start(part_.batch());
     subgroup_ = mlir::gpu::SubgroupIdOp::create(b_, /*upper_bound=*/nullptr);
     // What of the tile is the subgroup's.
     Value row = b_.Mul(Divide(b_, subgroup_, g_.across), t_.rows * t_.matrix.m);
     Value column = b_.Mul(Remainder(b_, subgroup_, g_.across), t_.runs * t_.matrix.n);
     for (int64_t i = 0; i < t_.rows * t_.runs; ++i) sums_.emplace_back(b_, t_.matrix);
 
-    Value begin = b_.Mul(split_, t_.split_depth), end = b_.Index(p_.depth);
-    if (t_.splits > 1) end = b_.Min(b_.Add(begin, t_.split_depth), end);
     Value local = b_.LocalIndex();
-    b_.For(begin, end, t_.depth, [&](Value depth) {
-      left_.Copy(local, first_row, depth);
+    b_.For(part_.begin(), part_.End(p_.depth), t_.depth, [&](Value depth) {
+      left_.Copy(local, part_.first_row(), depth);
       right_.Copy(local, first_column, depth);
       b_.Barrier();
       for (int64_t k = 0; k < t_.depth; k += t_.matrix.k) Multiply(row, column, k);
       b_.Barrier();
     });
-    Finish(b_.Add(first_row, row), b_.Add(first_column, column));
+    Finish(b_.Add(part_.first_row(), row), b_.Add(first_column, column));
   }
 
  private:
-  int64_t row_tiles() const { return CeilDiv(p_.rows(), g_.rows(t_)); }
-  int64_t column_tiles() const { return CeilDiv(p_.columns(), g_.columns(t_)); }
-
   void Multiply(Value row, Value column, int64_t k) {
     SmallVector<Value> left;
     for (int64_t i = 0; i < t_.rows; ++i)
@@ -220,10 +205,7 @@ class MatrixProduct {
         Value sum = b_.Load(memory, b_.Add(begin, q));
         Value row = b_.Add(b_.Add(first_row, i * t_.matrix.m), Divide(b_, q, quads));
         Value column = b_.Add(first_column, b_.Mul(Remainder(b_, q, quads), 4));
-        if (t_.splits > 1)
-          partial_.Store(sum, split_, batch_number_, row, column);
-        else
-          result_.Finish(batch_, row, column, sum);
+        part_.Finish(row, column, sum);
       });
     }
   }
@@ -233,10 +215,8 @@ class MatrixProduct {
   const ProductTile& t_;
   const Geometry g_;
   SideTile left_, right_;
-  ProductResult result_;
-  PartialSums partial_;
-  Value batch_number_, split_, subgroup_;
-  SmallVector<Value> batch_;
+  ProductPart part_;
+  Value subgroup_;
   std::vector<MatrixSums> sums_;
 };
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backends/vulkan/product_operand.h"
-#include "backends/vulkan/product_result.h"
+#include "backends/vulkan/product_part.h"
 #include "backends/vulkan/quads.h"
 #include "base/status_macros.h"
 
@@ -22,29 +22,17 @@ class RegisterProduct {
         t_(t),
         left_(b, body, p, Side::kLeft),
         right_(b, body, p, Side::kRight),
-        result_(b, body, p),
-        partial_(b, p, t.splits) {}
+        part_(b, body, p, t, t.rows, t.runs * t.local * t.run) {}
 
-  int64_t workgroups() const { return row_tiles() * column_tiles() * p_.batch() * t_.splits; }
+  int64_t workgroups() const { return part_.workgroups(); }
 
   void Emit() {
-    Value rest = b_.WorkgroupIndex();
-    auto take = [&](int64_t count) {
-      Value index = Remainder(b_, rest, count);
-      rest = Divide(b_, rest, count);
-      return index;
-    };
-    // Rows first: neighbours share columns of the right side, as a rule the larger one.
-    first_row_ = b_.Mul(take(row_tiles()), t_.rows);
-    Value column_tile = take(column_tiles());
-    batch_number_ = take(p_.batch());
-    split_ = rest;
-    batch_ = result_.BatchIndices(batch_number_);
-    left_.Start(batch_);
-    right_.Start(batch_);
+    part_.Start();
+    left_.Start(part_.batch());
+    right_.Start(part_.batch());
     lane_ = t_.shuffle ? b_.Lane() : b_.LocalIndex();
     for (int64_t r = 0; r < t_.runs; ++r) {
-      Value run = b_.Add(b_.Mul(column_tile, t_.runs * t_.local), r * t_.local);
+      Value run = b_.Add(b_.Mul(part_.column_tile(), t_.runs * t_.local), r * t_.local);
       columns_.push_back(b_.Mul(b_.Add(run, lane_), t_.run));
     }
     PrepareLeft();
@@ -55,8 +43,6 @@ class RegisterProduct {
  private:
   using Values = SmallVector<Value>;
 
-  int64_t row_tiles() const { return CeilDiv(p_.rows(), t_.rows); }
-  int64_t column_tiles() const { return CeilDiv(p_.columns(), t_.runs * t_.local * t_.run); }
   bool left_in_quads() const { return left_.form() == OperandForm::kDepthQuads && t_.step == 4; }
   // Steps for which a subgroup loads the left side at once; 0: each step for
   // itself.
@@ -74,13 +60,13 @@ class RegisterProduct {
                     loads = t_.shuffle ? CeilDiv(quads, t_.local) : quads;
       for (int64_t q = 0; q < loads; ++q) {
         Value row = t_.shuffle ? b_.Mul(b_.Add(lane_, q * t_.local), 4) : b_.Index(4 * q);
-        row = b_.Min(b_.Add(first_row_, row), b_.Index((p_.rows() - 1) / 4 * 4));
+        row = b_.Min(b_.Add(part_.first_row(), row), b_.Index((p_.rows() - 1) / 4 * 4));
         row_offsets_.push_back(left_.QuadOffset(Divide(b_, row, 4)));
       }
       return;
     }
     for (int64_t i = 0; i < t_.rows; ++i) {
-      Value row = b_.Add(first_row_, i);
+      Value row = b_.Add(part_.first_row(), i);
       if (i && p_.rows() % t_.rows) row = b_.Min(row, b_.Index(p_.rows() - 1));
       row_offsets_.push_back(left_in_quads() ? left_.QuadOffset(row) : left_.ElementOffset(row));
     }
@@ -197,8 +183,7 @@ class RegisterProduct {
 
   Values Sums() {
     const int64_t step = t_.step, whole = p_.depth / step * step, tail = p_.depth - whole;
-    Value begin = b_.Mul(split_, t_.split_depth), end = b_.Index(whole);
-    if (t_.splits > 1) end = b_.Min(b_.Add(begin, t_.split_depth), end);
+    Value begin = part_.begin(), end = part_.End(whole);
     Type type = t_.run == 1 ? b_.F32() : Type(b_.VectorF32());
     Values sums(t_.rows * t_.runs, b_.Constant(type, 0));
     if (const int64_t steps = block_steps()) {
@@ -222,7 +207,7 @@ class RegisterProduct {
       return Step(left, depth, tail, sums);
     };
     if (t_.splits == 1) return rest();
-    Value last = b_.Compare(mlir::arith::CmpIPredicate::eq, split_, b_.Index(t_.splits - 1));
+    Value last = b_.Compare(mlir::arith::CmpIPredicate::eq, part_.split(), b_.Index(t_.splits - 1));
     return b_.IfValues(last, rest, [&] { return sums; });
   }
 
@@ -231,13 +216,10 @@ class RegisterProduct {
     Value memory = b_.Private({static_cast<int64_t>(sums.size())}, sums[0].getType());
     for (auto [i, sum] : llvm::enumerate(sums)) b_.Store(sum, memory, b_.Index(i));
     b_.For(0, t_.rows, 1, [&](Value i) {
-      Value row = b_.Add(first_row_, i);
+      Value row = b_.Add(part_.first_row(), i);
       for (int64_t r = 0; r < t_.runs; ++r) {
         Value sum = b_.Load(memory, b_.Add(b_.Mul(i, t_.runs), r));
-        if (t_.splits > 1)
-          partial_.Store(sum, split_, batch_number_, row, columns_[r]);
-        else
-          result_.Finish(batch_, row, columns_[r], sum);
+        part_.Finish(row, columns_[r], sum);
       }
     });
   }
@@ -248,10 +230,8 @@ class RegisterProduct {
   const Product& p_;
   const ProductTile& t_;
   ProductOperand left_, right_;
-  ProductResult result_;
-  PartialSums partial_;
-  Value first_row_, batch_number_, split_, lane_;
-  Values batch_;
+  ProductPart part_;
+  Value lane_;
   Values columns_;         // of each run, the first
   Values row_offsets_;     // of what an invocation loads of the left side
   Values column_offsets_;  // of each run's quads, or of each column

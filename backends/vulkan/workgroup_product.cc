@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backends/vulkan/product_operand.h"
-#include "backends/vulkan/product_result.h"
+#include "backends/vulkan/product_part.h"
 #include "backends/vulkan/quads.h"
 #include "base/status_macros.h"
 
@@ -20,25 +20,15 @@ class WorkgroupProduct {
         t_(t),
         left_(b, body, p, Side::kLeft),
         right_(b, body, p, Side::kRight),
-        result_(b, body, p),
-        partial_(b, p, t.splits) {}
+        part_(b, body, p, t, tile_rows(), tile_columns()) {}
 
-  int64_t workgroups() const { return row_tiles() * column_tiles() * p_.batch() * t_.splits; }
+  int64_t workgroups() const { return part_.workgroups(); }
 
   void Emit() {
-    Value rest = b_.WorkgroupIndex();
-    auto take = [&](int64_t count) {
-      Value index = Remainder(b_, rest, count);
-      rest = Divide(b_, rest, count);
-      return index;
-    };
-    first_row_ = b_.Mul(take(row_tiles()), tile_rows());
-    first_column_ = b_.Mul(take(column_tiles()), tile_columns());
-    batch_number_ = take(p_.batch());
-    split_ = rest;
-    batch_ = result_.BatchIndices(batch_number_);
-    left_.Start(batch_);
-    right_.Start(batch_);
+    part_.Start();
+    first_column_ = b_.Mul(part_.column_tile(), tile_columns());
+    left_.Start(part_.batch());
+    right_.Start(part_.batch());
     local_ = b_.LocalIndex();
     x_ = Remainder(b_, local_, across());
     y_ = Divide(b_, local_, across());
@@ -53,8 +43,6 @@ class WorkgroupProduct {
   int64_t across() const { return t_.local / t_.workgroup_rows; }  // invocations in a row
   int64_t tile_rows() const { return t_.workgroup_rows * t_.rows; }
   int64_t tile_columns() const { return across() * t_.runs * 4; }
-  int64_t row_tiles() const { return CeilDiv(p_.rows(), tile_rows()); }
-  int64_t column_tiles() const { return CeilDiv(p_.columns(), tile_columns()); }
 
   // Copies `size` rows or columns from `first` on, at the tile's depths from `depth` on, to
   // `tile` [depth, size]. What lies beyond the depth becomes 0.
@@ -108,18 +96,17 @@ class WorkgroupProduct {
   Value Column(int64_t run) { return b_.Mul(b_.Add(x_, run * across()), 4); }
 
   Values Sums() {
-    Value begin = b_.Mul(split_, t_.split_depth), end = b_.Index(p_.depth);
-    if (t_.splits > 1) end = b_.Min(b_.Add(begin, t_.split_depth), end);
     const Values zeros(t_.rows * t_.runs, b_.Splat(0));
-    return b_.For(begin, end, t_.depth, zeros, [&](Value depth, ValueRange sums) {
-      Copy(left_, first_row_, tile_rows(), depth, left_tile_);
-      Copy(right_, first_column_, tile_columns(), depth, right_tile_);
-      b_.Barrier();
-      Values next = b_.For(b_.Index(0), b_.Index(t_.depth), 1, sums,
-                           [&](Value k, ValueRange sums) { return Step(k, sums); });
-      b_.Barrier();
-      return next;
-    });
+    return b_.For(part_.begin(), part_.End(p_.depth), t_.depth, zeros,
+                  [&](Value depth, ValueRange sums) {
+                    Copy(left_, part_.first_row(), tile_rows(), depth, left_tile_);
+                    Copy(right_, first_column_, tile_columns(), depth, right_tile_);
+                    b_.Barrier();
+                    Values next = b_.For(b_.Index(0), b_.Index(t_.depth), 1, sums,
+                                         [&](Value k, ValueRange sums) { return Step(k, sums); });
+                    b_.Barrier();
+                    return next;
+                  });
   }
 
   Values Step(Value k, ValueRange sums) {
@@ -139,26 +126,19 @@ class WorkgroupProduct {
   }
 
   void Finish(ArrayRef<Value> sums) {
-    Value row = b_.Add(first_row_, b_.Mul(y_, t_.rows));
+    Value row = b_.Add(part_.first_row(), b_.Mul(y_, t_.rows));
     for (int64_t i = 0; i < t_.rows; ++i)
-      for (int64_t r = 0; r < t_.runs; ++r) {
-        Value column = b_.Add(first_column_, Column(r)), sum = sums[i * t_.runs + r];
-        if (t_.splits > 1)
-          partial_.Store(sum, split_, batch_number_, b_.Add(row, i), column);
-        else
-          result_.Finish(batch_, b_.Add(row, i), column, sum);
-      }
+      for (int64_t r = 0; r < t_.runs; ++r)
+        part_.Finish(b_.Add(row, i), b_.Add(first_column_, Column(r)), sums[i * t_.runs + r]);
   }
 
   PhaseBuilder& b_;
   const Product& p_;
   const ProductTile& t_;
   ProductOperand left_, right_;
-  ProductResult result_;
-  PartialSums partial_;
-  Value first_row_, first_column_, batch_number_, split_, local_, x_, y_;
+  ProductPart part_;
+  Value first_column_, local_, x_, y_;
   Value left_tile_, right_tile_;
-  Values batch_;
 };
 
 }  // namespace
