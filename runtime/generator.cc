@@ -308,6 +308,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
       Row& row = states[r];
       TRAMA_ASSIGN_OR_RETURN(const int32_t id, Draw(row.sampler, r, rows[r]));
       ++stats_.new_tokens;
+      if (!candidates_[r].ids.empty()) ++stats_.from_candidates;
       if (options.eos_id && id == *options.eos_id) {
         active[r] = false;
         continue;

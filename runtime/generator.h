@@ -35,6 +35,7 @@ struct GeneratedSample {
 
 struct GenerateStats {
   int64_t prompt_tokens = 0, new_tokens = 0;
+  int64_t from_candidates = 0;  // of the new tokens, those drawn without reading all logits
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
