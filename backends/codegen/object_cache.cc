@@ -51,22 +51,25 @@ std::optional<std::string> ObjectCache::Find(std::string_view key) const {
 
 void ObjectCache::Store(std::string_view key, std::string_view content) const {
   if (directory_.empty()) return;
-  std::error_code error;
-  std::filesystem::create_directories(directory_, error);
+  std::string file(kMagic);
+  file.append(Sha256Hex(content)).append(content);
+  static_cast<void>(ReplaceFile(Path(key), file));
+}
+
+std::error_code ReplaceFile(const std::string& path, std::string_view content) {
+  std::error_code error, ignored;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   static std::atomic<int> serial{0};
-  const std::string path = Path(key);
   const std::string aside = absl::StrCat(path, ".", getpid(), ".", serial.fetch_add(1));
-  {
-    std::ofstream file(aside, std::ios::binary);
-    file << kMagic << Sha256Hex(content) << content;
-    file.close();
-    if (file.fail()) {
-      std::filesystem::remove(aside, error);
-      return;
-    }
-  }
-  std::filesystem::rename(aside, path, error);
-  if (error) std::filesystem::remove(aside, error);
+  std::ofstream file(aside, std::ios::binary);
+  file << content;
+  file.close();
+  if (file.fail())
+    error = std::make_error_code(std::errc::io_error);
+  else
+    std::filesystem::rename(aside, path, error);
+  if (error) std::filesystem::remove(aside, ignored);
+  return error;
 }
 
 }  // namespace trama::codegen

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace trama::codegen {
 
@@ -26,6 +27,10 @@ class ObjectCache {
   std::string Path(std::string_view key) const;
   std::string directory_;
 };
+
+// The whole of `content` in `path`, whose folder is made: written aside and renamed, so that a
+// reader sees what was there or all of it.
+std::error_code ReplaceFile(const std::string& path, std::string_view content);
 
 // SHA-256 as 64 hexadecimal digits.
 std::string Sha256Hex(std::string_view bytes);

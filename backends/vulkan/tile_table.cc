@@ -1,8 +1,5 @@
 #include "backends/vulkan/tile_table.h"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -52,17 +49,9 @@ absl::Status TileTable::Write(const std::string& path) const {
       llvm::json::Object{{"format", kFormat}, {"device", device_}, {"tiles", std::move(tiles)}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", table);
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-  const std::string aside = absl::StrCat(path, ".", getpid());
-  std::ofstream file(aside, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file.fail()) std::filesystem::rename(aside, path, error);
-  if (!file.fail() && !error) return absl::OkStatus();
-  const std::string why = error ? error.message() : "it cannot be written";
-  std::filesystem::remove(aside, error);
-  return absl::PermissionDeniedError(absl::StrCat("tiles: ", path, ": ", why));
+  if (const std::error_code error = codegen::ReplaceFile(path, text))
+    return absl::PermissionDeniedError(absl::StrCat("tiles: ", path, ": ", error.message()));
+  return absl::OkStatus();
 }
 
 size_t TileTable::Choose(const std::string& product, llvm::ArrayRef<ProductTile> tiles) const {

@@ -21,7 +21,7 @@ class TileTable : public TileChoice {
   // The table in `path`, of no tiles where there is no such file. DataLoss where it is not such a
   // table, FailedPrecondition where it is another device's.
   static absl::StatusOr<TileTable> Read(const std::string& path, const std::string& device);
-  // Written aside and renamed. NotFound or PermissionDenied where it cannot be.
+  // Written aside and renamed. PermissionDenied where it cannot be.
   absl::Status Write(const std::string& path) const;
 
   void Set(const std::string& product, const ProductTile& tile) {
