@@ -19,7 +19,7 @@ bool Contains(Value sum, Value part) {
   return add && (Contains(add.getLhs(), part) || Contains(add.getRhs(), part));
 }
 
-// At least end - begin, for begin >= 0.
+// No less than end - begin, for begin >= 0.
 std::optional<int64_t> Distance(Value begin, Value end) {
   if (auto constant = mlir::getConstantIntValue(end))
     return *constant - mlir::getConstantIntValue(begin).value_or(0);
@@ -30,6 +30,10 @@ std::optional<int64_t> Distance(Value begin, Value end) {
   };
   if (auto op = end.getDefiningOp<arith::MinSIOp>()) return least(op.getLhs(), op.getRhs());
   if (auto op = end.getDefiningOp<arith::MinUIOp>()) return least(op.getLhs(), op.getRhs());
+  if (auto op = end.getDefiningOp<arith::MaxSIOp>()) {
+    const auto x = Distance(begin, op.getLhs()), y = Distance(begin, op.getRhs());
+    if (x && y) return std::max(*x, *y);
+  }
   if (auto add = end.getDefiningOp<arith::AddIOp>()) {
     if (Contains(begin, add.getLhs())) return mlir::getConstantIntValue(add.getRhs());
     if (Contains(begin, add.getRhs())) return mlir::getConstantIntValue(add.getLhs());
@@ -50,12 +54,13 @@ int64_t Iterations(mlir::Region& region) {
       }
       const auto distance = Distance(loop.getLowerBound(), loop.getUpperBound());
       const auto step = mlir::getConstantIntValue(loop.getStep());
-      const int64_t trips =
-          distance && step && *step > 0 ? std::max<int64_t>((*distance + *step - 1) / *step, 0) : 1;
+      const int64_t trips = distance && step && *step > 0
+                                ? std::max<int64_t>((*distance + *step - 1) / *step, 0)
+                                : kMostIterations + 1;
       total += trips * (1 + inner);
     }
   }
-  return total;
+  return std::min(total, kMostIterations + 1);  // nested, they would soon leave 64 bits
 }
 }  // namespace
 

@@ -12,8 +12,8 @@ namespace trama::vulkan {
 // are spread so that they stay below this.
 constexpr int64_t kMostIterations = 60000;
 
-// The iterations of all loops of an invocation, as far as their bounds say: a loop with bounds that
-// are not understood counts once.
+// No less than the iterations of all loops of an invocation, up to kMostIterations + 1, which also
+// stands for a loop with bounds that are not understood.
 int64_t IterationsOf(mlir::gpu::GPUModuleOp phase);
 
 }  // namespace trama::vulkan

@@ -42,8 +42,17 @@ TEST(LoopLimitTest, UnderstandsAShareThatEndsWithTheWhole) {
             7);
 }
 
-TEST(LoopLimitTest, CountsWhatItDoesNotUnderstandOnce) {
-  EXPECT_EQ(Count("scf.for %i = %c0 to %n step %c1 { scf.for %j = %c0 to %c7 step %c1 {} }\n"), 8);
+// How far a query of causal attention sees: up to itself, within the keys.
+TEST(LoopLimitTest, UnderstandsALimitBetweenZeroAndTheWhole) {
+  EXPECT_EQ(Count("%m = arith.minsi %n, %c100 : index\n %e = arith.maxsi %m, %c0 : index\n"
+                  "scf.for %i = %c0 to %e step %c1 {}\n"),
+            100);
+}
+
+TEST(LoopLimitTest, CountsWhatItDoesNotUnderstandAsTooMany) {
+  EXPECT_GT(Count("scf.for %i = %c0 to %n step %c1 {}\n"), kMostIterations);
+  EXPECT_GT(Count("%e = arith.maxsi %n, %c0 : index\n scf.for %i = %c0 to %e step %c1 {}\n"),
+            kMostIterations);
 }
 
 // A prime number of rows is not cut: too many for one invocation, and said so.
