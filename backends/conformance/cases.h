@@ -12,7 +12,8 @@ struct Case {
   // %i is operand i and $i its type. The results of the last op are compared.
   std::string text;
   // "MxNxf32 positive": the type, then what its elements are drawn from. Floats: N(0, 1), or
-  // `positive` (0.5, 2), `wide` (the extremes too), `ties` (-2, -1, 0, 1 or 2), `unit` (0, 1).
+  // `positive` (0.5, 2), `wide` (the extremes too), `ties` (-2, -1, 0, 1 or 2), `unit` (0, 1),
+  // `small` (-1/8, 1/8), so that exp of a dot product with it is no extreme.
   // Integers: -9 to 9, or `<N`, or `<N outside` with -100, -1 and N now and then. Bools: either, or
   // `false` or `true` alone. f32 stands for every float type; `acc` for the one that products of it
   // are summed in: f32 where it is narrower.

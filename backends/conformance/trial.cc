@@ -60,6 +60,7 @@ double DrawFloat(std::mt19937_64& random, const std::string& from) {
   std::uniform_real_distribution<double> uniform;
   if (from == "positive") return 0.5 + 1.5 * uniform(random);
   if (from == "unit") return uniform(random);
+  if (from == "small") return (2 * uniform(random) - 1) / 8;
   if (from == "ties") return static_cast<double>(random() % 5) - 2;
   if (from == "wide") return random() % 2 ? normal(random) : kWide[random() % std::size(kWide)];
   return normal(random);
