@@ -313,13 +313,16 @@ TEST_F(BadInputTable, DiskFull) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
 }
 
-// What --quiet leaves: results on standard output, nothing on standard error.
+// What --quiet, which every command has, leaves: results on standard output, nothing on standard
+// error.
 TEST_F(BadInputTable, QuietSaysNothing) {
   for (const Arguments& arguments :
        {With(kTrainText, {"--data=t.txt"}),
         Arguments{"generate", "m", "--prompt=x", "--max_tokens=2", "--quiet"},
         Arguments{"eval", "m", "--data=t.txt", "--quiet"},
         Arguments{"import", "m", "--out=i", "--quiet"},
+        Arguments{"init", "gpt", "--out=n", "--quiet"}, Arguments{"models", "--quiet"},
+        Arguments{"tokenize", "m", "--text=x", "--quiet"},
         Arguments{"tokenizer", "train", "--kind=bpe", "--data=t.txt", "--out=k", "--quiet"}}) {
     const Outcome outcome = place_.Trama(arguments);
     EXPECT_EQ(outcome.status, 0) << arguments[0] << ": " << outcome.err;

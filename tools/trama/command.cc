@@ -59,6 +59,8 @@ absl::Status UsageError(const std::string& what) {
 }
 
 bool RegisterCommand(Command command) {
+  command.flags.push_back(
+      {"quiet", FlagKind::kBool, "false", "no progress and no notes on standard error"});
   std::string name = command.name;
   return Registry().emplace(std::move(name), std::move(command)).second;
 }
@@ -76,7 +78,6 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
        "f32; bf16: of what is multiplied; f64: on reference"},
       {"plugin_path", FlagKind::kString, "", "folders to look for plugins in, separated by :"},
       {"seed", FlagKind::kInt, "0", "makes a run repeatable"},
-      {"quiet", FlagKind::kBool, "false", "no progress on standard error"},
   };
   flags.insert(flags.end(), shared.begin(), shared.end());
   return flags;

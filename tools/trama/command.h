@@ -27,6 +27,7 @@ struct Command {
 
 absl::Status UsageError(const std::string& what);
 
+// Every command also has --quiet.
 bool RegisterCommand(Command command);
 const std::map<std::string, Command>& Commands();
 
@@ -35,7 +36,7 @@ const std::map<std::string, Command>& Commands();
       ::trama::cli::RegisterCommand(command)
 
 // Flags that many commands share: --backend, --device, --threads, --precision, --plugin_path,
-// --quiet, --seed.
+// --seed.
 std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags);
 
 // Runs `arguments` (without the program's name) and returns the exit status; errors go to standard

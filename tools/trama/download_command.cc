@@ -55,8 +55,7 @@ TRAMA_COMMAND((Command{
     "trama download gpt2 --out=gpt2",
     {{"out", FlagKind::kString, "", "the model directory to make; default: the model's name"},
      {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
-     {"url", FlagKind::kString, Url(), "of the site, or a mirror; also TRAMA_DOWNLOAD_URL"},
-     {"quiet", FlagKind::kBool, "false", "no progress on standard error"}},
+     {"url", FlagKind::kString, Url(), "of the site, or a mirror; also TRAMA_DOWNLOAD_URL"}},
     Run}));
 
 }  // namespace

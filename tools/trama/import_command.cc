@@ -30,8 +30,7 @@ TRAMA_COMMAND((Command{
       "openai (a directory with hparams.json and model.ckpt.*), llmc (a .bin file) or safetensors "
       "(a directory in Hugging Face's layout)"},
      {"out", FlagKind::kString, "", "the directory to write"},
-     {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
-     {"quiet", FlagKind::kBool, "false", "say nothing"}},
+     {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"}},
     Run}));
 
 }  // namespace

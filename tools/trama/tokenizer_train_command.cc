@@ -121,8 +121,7 @@ TRAMA_COMMAND((Command{
      {"sorted", FlagKind::kBool, "false", "word: ids in the words' order instead of by count"},
      {"special_tokens", FlagKind::kString, "", "word: A,B instead of [PAD],[UNK],[BOS],[EOS]"},
      {"special_last", FlagKind::kBool, "false", "word: special tokens after the words"},
-     {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all", 0},
-     {"quiet", FlagKind::kBool, "false", "no progress on standard error"}},
+     {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all", 0}},
     Run}));
 
 }  // namespace
