@@ -24,6 +24,10 @@ if(TRAMA_SANITIZE)
                       -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${TRAMA_SANITIZE})
 endif()
+if(TRAMA_SANITIZE MATCHES "address")  # every program
+  add_library(trama_sanitizer_options OBJECT "${CMAKE_CURRENT_LIST_DIR}/../base/sanitizer_options.cc")
+  link_libraries($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:trama_sanitizer_options>)
+endif()
 
 option(TRAMA_FUZZ "the fuzz targets are libFuzzer's" OFF)
 
