@@ -56,6 +56,9 @@ absl::StatusOr<RowsDataset> Open(const std::string& path, const IdRange& ids) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", entry.name, " of shape ",
                                                      ToString(entry.shape),
                                                      " has no examples along dimension 0"));
+    if (file->Raw(entry).empty())
+      return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", entry.name, " of shape ",
+                                                     ToString(entry.shape), " is empty"));
     if (rows >= 0 && entry.shape[0] != rows)
       return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", entry.name, " has ",
                                                      entry.shape[0], " examples, ",

@@ -39,6 +39,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   program.options.attentions = flags.Bool("attentions");
   TRAMA_ASSIGN_OR_RETURN(const IdRange ids, IdRangeOf(model.config));
   for (auto& [name, tensor] : inputs) {
+    if (tensor.num_elements() == 0)
+      return absl::InvalidArgumentError(absl::StrCat(flags.String("inputs"), ": tensor ", name,
+                                                     " of shape ", ToString(tensor.shape),
+                                                     " is empty"));
     TRAMA_RETURN_IF_ERROR(CheckIds(flags.String("inputs"), name, tensor, ids));
     if (tensor.dtype == DType::kI64 || tensor.dtype == DType::kBool || tensor.dtype == DType::kU8)
       tensor = tensor.Cast(DType::kI32);
