@@ -22,8 +22,12 @@ install(TARGETS ${trama_backends} LIBRARY DESTINATION lib/trama/plugins)
 
 # The public headers, without the two that see MLIR; all that a plugin needs is among them.
 foreach(folder base frontend runtime models tools/trama backends/api)
-  install(DIRECTORY "${CMAKE_SOURCE_DIR}/${folder}" DESTINATION "include/trama/${folder}/.."
-          FILES_MATCHING PATTERN "*.h" REGEX "/(emit|call).h" EXCLUDE)
+  file(GLOB_RECURSE headers RELATIVE "${CMAKE_SOURCE_DIR}" CONFIGURE_DEPENDS "${folder}/*.h")
+  list(FILTER headers EXCLUDE REGEX "/(emit|call)\\.h$")
+  foreach(header IN LISTS headers)
+    get_filename_component(beside "${header}" DIRECTORY)
+    install(FILES "${header}" DESTINATION "include/trama/${beside}")
+  endforeach()
 endforeach()
 install(FILES backends/api/plan.proto DESTINATION include/trama/backends/api)
 install(FILES "${CMAKE_BINARY_DIR}/backends/api/plan.pb.h" DESTINATION include/trama/backends/api)

@@ -91,14 +91,20 @@ function(trama_public_headers target)
     $<INSTALL_INTERFACE:include/trama>)
 endfunction()
 
-# trama_backend(NAME SOURCES file... [MLIR] [LIBRARIES target...]): the plugin trama_backend_NAME.so.
+# trama_backend(NAME SOURCES file... [MLIR] [LIBRARIES target...]): the plugin trama_backend_NAME.so,
+# which is installed.
 function(trama_backend name)
+  trama_plugin(${name} "${TRAMA_PLUGIN_DIRECTORY}" ${ARGN})
+  set_property(GLOBAL APPEND PROPERTY TRAMA_BACKENDS trama_backend_${name})
+endfunction()
+
+# trama_plugin(NAME FOLDER SOURCES ...): the same in a folder of its own, for tests alone.
+function(trama_plugin name folder)
   cmake_parse_arguments(arg "MLIR" "" "SOURCES;LIBRARIES" ${ARGN})
   set(target trama_backend_${name})
   add_library(${target} MODULE ${arg_SOURCES})
-  set_property(GLOBAL APPEND PROPERTY TRAMA_BACKENDS ${target})
   set_target_properties(${target} PROPERTIES
-    PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${TRAMA_PLUGIN_DIRECTORY}"
+    PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${folder}"
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_options(${target} PRIVATE -fno-exceptions)
   target_link_libraries(${target} PRIVATE trama ${arg_LIBRARIES})

@@ -12,6 +12,11 @@ cmake --install "$build" --prefix "$work/first" >/dev/null
 mv "$work/first" "$work/prefix"
 grep -rlF -e "$source" -e "$work/first" "$work/prefix/lib/cmake" "$work/prefix/include" &&
   fail 'an installed file names the checkout or the folder it was installed to'
+plugins=$(cd "$work/prefix/lib/trama/plugins" && ls | grep -v vulkan | xargs)  # built where it can be
+[[ $plugins == 'trama_backend_check.so trama_backend_cpu.so trama_backend_reference.so' ]] ||
+  fail "installed plugins: $plugins"
+empty=$(find "$work/prefix" -type d -empty)
+[[ -z $empty ]] || fail "installed and empty: $empty"
 
 for example in my_model my_backend; do
   cp -r "$source/examples/$example" "$work/$example"
