@@ -7,20 +7,11 @@
 #include <set>
 #include <sstream>
 
-#include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "tools/trama-text/grammar.h"
-
-ABSL_FLAG(std::string, grammar, "", "grammar files, separated by commas: each sentence is of one");
-ABSL_FLAG(int64_t, bytes, 0, "write sentences, one a line, until there are this many bytes");
-ABSL_FLAG(uint64_t, seed, 0, "of the sentences");
-ABSL_FLAG(std::string, check, "", "a text: which of its lines parse, and which stand in --known");
-ABSL_FLAG(std::string, known, "", "a text whose lines count as copies");
-ABSL_FLAG(bool, entropy, false, "print the entropy rate");
+#include "tools/trama/command.h"
 
 namespace trama::text {
 namespace {
@@ -48,10 +39,10 @@ void PrintEntropy(const std::vector<Grammar>& grammars) {
       bits, characters, bits / characters * std::log(2.0), words);
 }
 
-absl::Status Check(const std::vector<Grammar>& grammars) {
-  TRAMA_ASSIGN_OR_RETURN(std::string text, ReadText(absl::GetFlag(FLAGS_check)));
+absl::Status Check(const cli::Flags& flags, const std::vector<Grammar>& grammars) {
+  TRAMA_ASSIGN_OR_RETURN(std::string text, ReadText(flags.String("check")));
   std::set<std::string> known;
-  if (const std::string path = absl::GetFlag(FLAGS_known); !path.empty()) {
+  if (const std::string path = flags.String("known"); !path.empty()) {
     TRAMA_ASSIGN_OR_RETURN(std::string lines, ReadText(path));
     for (absl::string_view line : absl::StrSplit(lines, '\n')) known.emplace(line);
   }
@@ -69,37 +60,55 @@ absl::Status Check(const std::vector<Grammar>& grammars) {
   return absl::OkStatus();
 }
 
-absl::Status Run() {
+absl::StatusOr<int> Run(const cli::Flags& flags) {
+  if (flags.String("grammar").empty())
+    return cli::UsageError("--grammar is missing: what to write by");
+  if (!flags.Given("bytes") && !flags.Given("check") && !flags.Bool("entropy"))
+    return cli::UsageError("one of --bytes, --check and --entropy says what to do");
   std::vector<Grammar> grammars;
   for (const std::string& path :
-       std::vector<std::string>(absl::StrSplit(absl::GetFlag(FLAGS_grammar), ','))) {
+       std::vector<std::string>(absl::StrSplit(flags.String("grammar"), ','))) {
     TRAMA_ASSIGN_OR_RETURN(std::string text, ReadText(path));
     absl::StatusOr<Grammar> grammar = Grammar::Parse(text);
     if (!grammar.ok())
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", grammar.status().message()));
     grammars.push_back(*std::move(grammar));
   }
-  if (absl::GetFlag(FLAGS_entropy)) PrintEntropy(grammars);
-  if (!absl::GetFlag(FLAGS_check).empty()) return Check(grammars);
-  Random random(absl::GetFlag(FLAGS_seed));
-  for (int64_t written = 0; written < absl::GetFlag(FLAGS_bytes);) {
+  if (flags.Bool("entropy")) PrintEntropy(grammars);
+  if (flags.Given("check")) {
+    TRAMA_RETURN_IF_ERROR(Check(flags, grammars));
+    return 0;
+  }
+  Random random(static_cast<uint64_t>(flags.Int("seed")));
+  for (int64_t written = 0; written < flags.Int("bytes");) {
     const size_t which = static_cast<size_t>(random.Next() * static_cast<double>(grammars.size()));
     const std::string sentence = grammars[which].Sample(random) + "\n";
     std::cout << sentence;
     written += static_cast<int64_t>(sentence.size());
   }
-  return absl::OkStatus();
+  return 0;
 }
+
+const cli::Command kCommand{
+    "trama-text",
+    "",
+    "writes sentences of a grammar, and says how many bits they carry",
+    "trama-text --grammar=models/gpt2/text/english.grammar --bytes=100000 >text.txt",
+    {{"grammar", cli::FlagKind::kString, "",
+      "grammar files, separated by commas: each sentence is of one"},
+     {"bytes", cli::FlagKind::kInt, "0",
+      "write sentences, one a line, until there are this many bytes", 0},
+     {"seed", cli::FlagKind::kInt, "0", "of the sentences"},
+     {"check", cli::FlagKind::kString, "",
+      "a text: which of its lines parse, and which stand in --known"},
+     {"known", cli::FlagKind::kString, "", "a text whose lines count as copies"},
+     {"entropy", cli::FlagKind::kBool, "false", "print the entropy rate"}},
+    Run};
 
 }  // namespace
 }  // namespace trama::text
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("sentences of a grammar, and how many bits they carry");
-  absl::ParseCommandLine(argc, argv);
-  if (absl::Status status = trama::text::Run(); !status.ok()) {
-    std::cerr << "error: " << status.message() << "\n";
-    return 1;
-  }
-  return 0;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return trama::cli::Main(trama::text::kCommand, trama::text::kCommand.name, arguments);
 }

@@ -29,10 +29,9 @@ void PrintHelp() {
   std::cout << "\n`trama COMMAND --help` lists a command's flags.\n";
 }
 
-void PrintHelp(const Command& command) {
-  std::cout << command.summary << "\n\nusage: trama " << command.name
-            << (command.positional.empty() ? "" : " ") << command.positional
-            << " [--flag=value ...]\n\nflags:\n";
+void PrintHelp(const Command& command, const std::string& usage) {
+  std::cout << command.summary << "\n\nusage: " << usage << (command.positional.empty() ? "" : " ")
+            << command.positional << " [--flag=value ...]\n\nflags:\n";
   for (const FlagSpec& flag : command.flags) {
     std::string left = absl::StrCat("--", flag.name);
     left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
@@ -108,22 +107,24 @@ int Main(absl::Span<const std::string> arguments) {
                                 nearest.empty() ? "; trama --help lists them"
                                                 : absl::StrCat("; did you mean ", nearest, "?"))));
   }
-  const Command& command = it->second;
-  const auto rest = arguments.subspan(words);
-  if (std::find(rest.begin(), rest.end(), "--help") != rest.end()) {
-    PrintHelp(command);
+  return Main(it->second, absl::StrCat("trama ", it->first), arguments.subspan(words));
+}
+
+int Main(const Command& command, const std::string& usage,
+         absl::Span<const std::string> arguments) {
+  if (std::find(arguments.begin(), arguments.end(), "--help") != arguments.end()) {
+    PrintHelp(command, usage);
     return 0;
   }
-  absl::StatusOr<Flags> flags = Flags::Parse(command.flags, rest);
+  absl::StatusOr<Flags> flags = Flags::Parse(command.flags, arguments);
   if (!flags.ok()) return Fail(UsageError(std::string(flags.status().message())));
   const size_t expected = command.positional.empty() ? 0 : 1;
   const size_t needed = absl::StartsWith(command.positional, "[") ? 0 : expected;
   if (flags->positional().size() < needed || flags->positional().size() > expected)
     return Fail(UsageError(
         flags->positional().size() < needed
-            ? absl::StrCat("trama ", command.name, ": ", command.positional, " is missing")
-            : absl::StrCat("trama ", command.name, ": unexpected argument ",
-                           flags->positional()[expected])));
+            ? absl::StrCat(usage, ": ", command.positional, " is missing")
+            : absl::StrCat(usage, ": unexpected argument ", flags->positional()[expected])));
   absl::StatusOr<int> status = command.run(*flags);
   if (!status.ok()) return Fail(status.status());
   if (!std::cout.flush()) return Fail(absl::DataLossError("standard output: cannot be written"));

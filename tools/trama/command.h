@@ -42,5 +42,7 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags);
 // Runs `arguments` (without the program's name) and returns the exit status; errors go to standard
 // error as one line.
 int Main(absl::Span<const std::string> arguments);
+// The same for a program that is one command; `usage` is how it is called, "trama-text".
+int Main(const Command& command, const std::string& usage, absl::Span<const std::string> arguments);
 
 }  // namespace trama::cli
