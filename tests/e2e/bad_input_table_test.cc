@@ -173,7 +173,7 @@ TEST_F(BadInputTable, NamesAndFlags) {
       {"a field of --config",
        {{"c.textproto", "steps: \"x\"\n"}},
        With(kTrainText, {"--data=t.txt", "--config=c.textproto"}),
-       "c.textproto:1: --steps: 'x'"},
+       "c.textproto:1: Expected integer"},
       {"--out that exists", {}, {"init", "gpt", "--out=m"}, "--overwrite"},
       {"--out that is a file",
        {},

@@ -108,8 +108,12 @@ absl::Status Flags::Set(Value& flag, std::string value) {
 absl::Status Flags::SetUnlessGiven(const std::string& name, const std::string& value) {
   auto it = values_.find(name);
   if (it == values_.end()) return absl::InvalidArgumentError(absl::StrCat("unknown field ", name));
-  if (it->second.by_user) return Check(it->second.spec, value);
-  return Set(it->second, value);
+  Value& flag = it->second;
+  if (flag.spec.kind == FlagKind::kRepeated) {
+    flag.given.insert(flag.given.begin() + static_cast<std::ptrdiff_t>(flag.from_file++), value);
+    return absl::OkStatus();
+  }
+  return flag.by_user ? Check(flag.spec, value) : Set(flag, value);
 }
 
 const Flags::Value& Flags::Get(std::string_view name) const {

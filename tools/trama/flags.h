@@ -41,7 +41,8 @@ class Flags {
   double Double(std::string_view name) const;
   const std::string& String(std::string_view name) const;
   std::vector<std::string> Repeated(std::string_view name) const;
-  // A value for a flag that the user did not give: from --config's file. Repeated ones add up.
+  // A value for a flag that the user did not give: from --config's file. Values of a repeated flag
+  // come before the user's, so that of key=value the last, the user's, wins.
   absl::Status SetUnlessGiven(const std::string& name, const std::string& value);
 
  private:
@@ -49,6 +50,7 @@ class Flags {
     FlagSpec spec;
     std::vector<std::string> given;
     bool by_user = false;
+    size_t from_file = 0;  // of a repeated flag's, the first ones
   };
   const Value& Get(std::string_view name) const;
   static absl::Status Check(const FlagSpec& spec, const std::string& value);

@@ -9,8 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/fine_tune.h"
@@ -19,6 +17,7 @@
 #include "runtime/lora.h"
 #include "runtime/trainer.h"
 #include "tools/trama/common.h"
+#include "tools/trama/config_file.h"
 #include "tools/trama/data_flags.h"
 
 namespace trama::cli {
@@ -133,32 +132,6 @@ absl::Status Initialize(const Flags& flags, LoadedModel& model) {
   return absl::OkStatus();
 }
 
-// --config=FILE: one `field: value` a line, as a textproto of plain fields.
-absl::Status ReadConfigFile(Flags& flags) {
-  const std::string& path = flags.String("config");
-  if (path.empty()) return absl::OkStatus();
-  TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    ++number;
-    line = absl::StripAsciiWhitespace(line.substr(0, line.find('#')));
-    if (line.empty()) continue;
-    const size_t colon = line.find(':');
-    absl::string_view value =
-        colon == absl::string_view::npos ? "" : absl::StripAsciiWhitespace(line.substr(colon + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-      value = value.substr(1, value.size() - 2);
-    absl::Status status =
-        colon == absl::string_view::npos
-            ? absl::InvalidArgumentError("not 'field: value'")
-            : flags.SetUnlessGiven(std::string(absl::StripAsciiWhitespace(line.substr(0, colon))),
-                                   std::string(value));
-    if (!status.ok())
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", status.message()));
-  }
-  return absl::OkStatus();
-}
-
 // Whether the data are texts with a class each.
 bool ClassifiesText(const LoadedData& data) {
   return data.tokenizer && !data.class_names.empty() && data.features.empty();
@@ -245,7 +218,8 @@ absl::StatusOr<int> Run(const Flags& given) {
   interrupted = false;
   InterruptHandler handler;
   Flags flags = given;
-  TRAMA_RETURN_IF_ERROR(ReadConfigFile(flags));
+  if (const std::string& path = flags.String("config"); !path.empty())
+    TRAMA_RETURN_IF_ERROR(ReadConfigFile(path, Commands().at("train").flags, &flags));
   const std::string& name = flags.positional()[0];
   const std::string& out = flags.String("out");
   TRAMA_RETURN_IF_ERROR(CheckOut(flags));
