@@ -56,8 +56,11 @@ Tensor Recorder::AddInput(const std::string& name, DType dtype, const Shape& sha
 
 mlir::Value Recorder::AddParameter(const nn::Parameter& parameter) {
   mlir::Value& value = parameters_[&parameter];
-  if (!value)
-    value = AddArgument(TensorType(DType::kF32, parameter.shape()), parameter.path(), "parameter");
+  if (value) return value;
+  if (parameter.path().find(':') != std::string::npos)
+    Error("parameter", parameter.path() + " has a colon, which names of state have",
+          Loc::current());
+  value = AddArgument(TensorType(DType::kF32, parameter.shape()), parameter.path(), "parameter");
   return value;
 }
 

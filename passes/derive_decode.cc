@@ -166,7 +166,7 @@ class Decoder {
     if (axes_.lookup(q).time != 2 || axes_.lookup(k).batch != 0)
       return refuse("is not over the queries' time, in rows");
     if (ShapeOf(op.getQ())[2] != ShapeOf(op.getK())[2]) return refuse("has more keys than queries");
-    const std::string name = absl::StrCat("cache.", caches_.size() / 2, ".");
+    const std::string name = absl::StrCat("cache:", caches_.size() / 2, ".");
     auto updated = [&](Value chunk, const char* part) -> Value {
       SmallVector<int64_t> shape(ShapeOf(chunk));
       shape[2] = capacity_;

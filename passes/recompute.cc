@@ -281,7 +281,7 @@ std::string Mebibytes(uint64_t bytes) {
 Value LossOf(FuncOp program) {
   for (unsigned i = 0; i < program.getNumResults(); ++i)
     if (const llvm::StringRef name = ResultName(program, i);
-        name == "loss" || name == "accumulated.loss")
+        name == "loss" || name == "accumulated:loss")
       return ResultOf(program, i);
   return Value();
 }

@@ -70,7 +70,7 @@ class Optimizer {
 
   BlockArgument State(llvm::StringRef kind, BlockArgument parameter) {
     const std::string name =
-        ("optimizer." + kind + "." + ArgName(func_, parameter.getArgNumber())).str();
+        ("optimizer:" + kind + "." + ArgName(func_, parameter.getArgNumber())).str();
     return GetOrAddArgument(func_, name, "state", parameter.getType());
   }
 
@@ -130,8 +130,13 @@ SmallVector<Update> Gradients(FuncOp func) {
   return updates;
 }
 
+// `name`: "loss", "weight" or a gradient's, "grad.NAME".
 BlockArgument Accumulated(FuncOp func, const llvm::Twine& name, mlir::Type type) {
-  return GetOrAddArgument(func, ("accumulated." + name).str(), "state", type);
+  return GetOrAddArgument(func, ("accumulated:" + name).str(), "state", type);
+}
+
+BlockArgument AccumulatedGradient(FuncOp func, BlockArgument parameter) {
+  return Accumulated(func, "grad." + ArgName(func, parameter.getArgNumber()), parameter.getType());
 }
 
 mlir::FailureOr<Value> NamedResult(FuncOp func, llvm::StringRef name) {
@@ -162,8 +167,7 @@ LogicalResult MakeAccumulate(FuncOp func) {
     AddDonation(func, state, e.Add(state, value));
   };
   for (const Update& update : updates)
-    add(Accumulated(func, ArgName(func, update.parameter.getArgNumber()), update.grad.getType()),
-        update.grad);
+    add(AccumulatedGradient(func, update.parameter), update.grad);
   add(Accumulated(func, "loss", loss->getType()), *loss);
   add(Accumulated(func, "weight", weight->getType()), *weight);
   return llvm::success();
@@ -207,7 +211,7 @@ LogicalResult MakeApply(FuncOp func, mlir::DictionaryAttr config) {
   SmallVector<Update> updates;
   for (auto [i, parameter] : llvm::enumerate(parameters)) {
     auto argument = mlir::cast<BlockArgument>(parameter);
-    sums.push_back(Accumulated(func, ArgName(func, argument.getArgNumber()), parameter.getType()));
+    sums.push_back(AccumulatedGradient(func, argument));
     Value grad = divide(sums.back());
     updates.push_back({argument, penalty ? e.Add(grad, grads[i]) : grad});
   }

@@ -205,7 +205,6 @@ absl::StatusOr<TensorMap> Session::Call(const std::string& program, const Tensor
   TRAMA_RETURN_IF_ERROR(Run(index));
   TensorMap results;
   for (const Slot& slot : programs_[index].outputs) {
-    if (state_.contains(slot.name)) continue;  // donated: state's new value, read by ReadState
     TRAMA_RETURN_IF_ERROR(Read(slot, &results[slot.name]));
   }
   return results;

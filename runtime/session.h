@@ -87,7 +87,7 @@ class Session {
   absl::Status CopyParameters(const Session& other);
   absl::StatusOr<TensorMap> ReadState() const;
   absl::StatusOr<TensorMap> ReadParameters() const;
-  absl::Status ClearState(const std::string& prefix);  // zeros, e.g. "cache."
+  absl::Status ClearState(const std::string& prefix);  // zeros, e.g. "cache:"
 
   // For looking closer: another plan over the same blocks, one of its programs, any buffer.
   absl::StatusOr<Executable> Load(const plan::Plan& plan);

@@ -11,10 +11,7 @@
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/diagnose.h"
-#include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
-#include "runtime/formats/safetensors.h"
-#include "runtime/lora.h"
 #include "runtime/metrics.h"
 
 namespace trama {
@@ -59,6 +56,11 @@ void AddProgram(Program program, std::vector<Program>* programs) {
   for (const Program& known : *programs)
     if (known.name == program.name) return;
   programs->push_back(std::move(program));
+}
+
+// Whether the device took its memory with it.
+bool IsLost(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 
 }  // namespace
@@ -161,27 +163,6 @@ absl::Status Trainer::PlanSteps() {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::Resume() {
-  if (!HasCheckpoint(options_.out)) return absl::OkStatus();  // starts afresh
-  TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(options_.out));
-  const Json& state = checkpoint.trainer_state;
-  const char* optimizer = NameOf(options_.optimizer.kind);
-  TRAMA_ASSIGN_OR_RETURN(const std::string then, state.GetOr<std::string>("optimizer", optimizer));
-  if (then != optimizer)
-    return absl::FailedPreconditionError(
-        absl::StrCat("the run that is resumed had optimizer ", then, ", this one has ", optimizer));
-  TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.parameters)));
-  TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.optimizer), /*partial=*/true));
-  TRAMA_ASSIGN_OR_RETURN(step_, state.Get<int64_t>("step"));
-  TRAMA_ASSIGN_OR_RETURN(evaluations_since_best_, state.Get<int64_t>("evaluations_since_best"));
-  TRAMA_ASSIGN_OR_RETURN(best_step_, state.GetOr<int64_t>("best_step", 0));
-  TRAMA_ASSIGN_OR_RETURN(best_val_loss_, state.GetOr<double>("best_val_loss", best_val_loss_));
-  TRAMA_ASSIGN_OR_RETURN(tokens_, state.GetOr<int64_t>("tokens", 0));
-  if (const Json* position = state.Find("position"))
-    TRAMA_RETURN_IF_ERROR(batches_->Restore(*position));
-  return absl::OkStatus();
-}
-
 absl::Status Trainer::RunChecked(uint32_t program, const char* what) {
   TRAMA_RETURN_IF_ERROR(session_->Run(program));
   const Session::Slot* finite = session_->Output(program, "finite");
@@ -234,98 +215,6 @@ absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
   return absl::OkStatus();
 }
 
-namespace {
-// The state's tensors, read while they are written: from `copy`, one at a time, where the host
-// cannot address the device's memory.
-std::vector<TensorSource> SourcesOf(const Session& session, bool parameters, HostTensor* copy) {
-  std::vector<TensorSource> sources;
-  for (const auto& [name, slot] : session.state()) {
-    if ((slot.role == "parameter") != parameters) continue;
-    auto bytes = [&session, copy, slot = &slot]() -> absl::StatusOr<std::string_view> {
-      const std::byte* data = slot->mapped;
-      if (!data) {
-        TRAMA_RETURN_IF_ERROR(session.Read(*slot, copy));
-        data = copy->bytes.data();
-      }
-      return std::string_view(reinterpret_cast<const char*>(data), slot->bytes);
-    };
-    sources.push_back({name, slot.dtype, slot.shape, std::move(bytes)});
-  }
-  return sources;
-}
-// Whether the device took its memory with it.
-bool IsLost(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-}
-}  // namespace
-
-absl::Status Trainer::WriteCheckpoint() {
-  if (options_.out.empty()) return absl::OkStatus();
-  CheckpointSource checkpoint;
-  HostTensor copy;
-  checkpoint.parameters = SourcesOf(*session_, /*parameters=*/true, &copy);
-  checkpoint.optimizer = SourcesOf(*session_, /*parameters=*/false, &copy);
-  Json& state = checkpoint.trainer_state;
-  state = Json::MakeObject();
-  state.Set("version", 1);
-  state.Set("step", step_);
-  state.Set("optimizer", NameOf(options_.optimizer.kind));
-  state.Set("seed", static_cast<int64_t>(options_.seed));
-  state.Set("position", batches_->Position());
-  state.Set("tokens", tokens_);
-  state.Set("evaluations_since_best", evaluations_since_best_);
-  state.Set("best_step", best_step_);
-  if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
-  if (wrote_model_) return WriteCheckpointTo(options_.out, checkpoint);
-  TRAMA_RETURN_IF_ERROR(WriteFirstCheckpoint(checkpoint));
-  wrote_model_ = true;
-  return absl::OkStatus();
-}
-
-// With the files that do not change while it trains.
-absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
-  if (!FileExists(options_.out)) {
-    TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction fresh, DirectoryTransaction::Begin(options_.out));
-    TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, fresh.path()));
-    TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(fresh.path(), checkpoint));
-    return fresh.Commit();
-  }
-  // What a full disk would stop comes first: the model that is there is whole until then.
-  TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(options_.out, checkpoint));
-  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
-  return HasLora(model_) ? absl::OkStatus() : RemoveAdapter(options_.out);
-}
-
-absl::Status Trainer::WriteCheckpointTo(const std::string& directory,
-                                        const CheckpointSource& checkpoint) {
-  TRAMA_RETURN_IF_ERROR(SaveCheckpoint(directory, checkpoint));
-  return HasLora(model_) ? WriteAdapterFiles(directory) : absl::OkStatus();
-}
-
-absl::Status Trainer::WriteAdapterFiles(const std::string& directory) {
-  TensorMap adapter;
-  for (const auto& [name, slot] : session_->state())
-    if (slot.role == "parameter" && IsAdapterParameter(name))
-      TRAMA_RETURN_IF_ERROR(session_->Read(slot, &adapter[name]));
-  return WriteAdapter(model_, adapter, options_.base_model, directory);
-}
-
-absl::Status Trainer::WriteBest() {
-  if (options_.out.empty() || options_.eval_every == 0) return absl::OkStatus();
-  TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction best,
-                         DirectoryTransaction::Begin(JoinPath(options_.out, kBestDirectory)));
-  HostTensor copy;
-  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, best.path()));
-  TRAMA_RETURN_IF_ERROR(WriteSafetensors(JoinPath(best.path(), "model.safetensors"),
-                                         SourcesOf(*session_, /*parameters=*/true, &copy),
-                                         {{"format", "pt"}}));
-  if (HasLora(model_)) TRAMA_RETURN_IF_ERROR(WriteAdapterFiles(best.path()));
-  const Json evaluation = Json::MakeObject({{"step", best_step_}, {"val_loss", best_val_loss_}});
-  TRAMA_RETURN_IF_ERROR(
-      AtomicWriteFile(JoinPath(best.path(), "evaluation.json"), evaluation.Dump() + "\n"));
-  return best.Commit();
-}
-
 absl::Status Trainer::Evaluate(TrainResult* result) {
   TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run(*session_));
   result->val_loss = evaluation.loss;
@@ -369,7 +258,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     if (absl::Status status = Update(&result.loss, &grad_norm, &tokens); !status.ok()) {
       // Where a step is not finite, the state is still that of the last good one: it is kept.
       if (absl::IsFailedPrecondition(status) && step_ > 0 && checkpointed != step_) {
-        TRAMA_RETURN_IF_ERROR(session_->ClearState("accumulated."));
+        TRAMA_RETURN_IF_ERROR(session_->ClearState("accumulated:"));
         TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
       }
       return IsLost(status) ? WithLastState(status, std::max(checkpointed, resumed)) : status;

@@ -36,7 +36,9 @@ llvm::SmallVector<BlockArgument> TrainedParameters(FuncOp func) {
 BlockArgument GetOrAddArgument(FuncOp func, llvm::StringRef name, llvm::StringRef role,
                                mlir::Type type) {
   for (BlockArgument argument : func.getArguments())
-    if (ArgName(func, argument.getArgNumber()) == name) return argument;
+    if (ArgName(func, argument.getArgNumber()) == name &&
+        ArgRole(func, argument.getArgNumber()) == role)
+      return argument;
   mlir::Builder b(func.getContext());
   auto attributes = b.getDictionaryAttr({b.getNamedAttr(kNameAttr, b.getStringAttr(name)),
                                          b.getNamedAttr(kRoleAttr, b.getStringAttr(role))});

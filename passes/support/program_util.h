@@ -27,7 +27,7 @@ llvm::StringRef ResultName(mlir::func::FuncOp func, unsigned i);
 // The parameters that are trained, in the arguments' order.
 llvm::SmallVector<mlir::BlockArgument> TrainedParameters(mlir::func::FuncOp func);
 
-// The argument of that name, added at the end where it is missing.
+// The argument of that name and role, added at the end where it is missing.
 mlir::BlockArgument GetOrAddArgument(mlir::func::FuncOp func, llvm::StringRef name,
                                      llvm::StringRef role, mlir::Type type);
 void AddResult(mlir::func::FuncOp func, llvm::StringRef name, mlir::Value value);

@@ -3,8 +3,8 @@
 // CHECK-LABEL: func.func @causal
 // CHECK-SAME: %[[POSITION:[a-z0-9]+]]: tensor<2xi32> {trama.name = "position", trama.role = "input"}
 // CHECK-SAME: %[[LENGTH:[a-z0-9]+]]: tensor<2xi32> {trama.name = "length", trama.role = "input"}
-// CHECK-SAME: %[[K:[a-z0-9]+]]: tensor<2x1x9x4xf32> {trama.name = "cache.0.k", trama.role = "state"}
-// CHECK-SAME: tensor<2x1x9x4xf32> {trama.name = "cache.0.v", trama.role = "state"}
+// CHECK-SAME: %[[K:[a-z0-9]+]]: tensor<2x1x9x4xf32> {trama.name = "cache:0.k", trama.role = "state"}
+// CHECK-SAME: tensor<2x1x9x4xf32> {trama.name = "cache:0.v", trama.role = "state"}
 // CHECK-SAME: -> (tensor<2x4xf32> {trama.name = "logits"}
 // CHECK: trama.cache_update %[[K]], %{{.*}}, %[[POSITION]], %[[LENGTH]]
 // CHECK: trama.attention {{.*}} position %[[POSITION]]

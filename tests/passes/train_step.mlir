@@ -3,8 +3,8 @@
 // CHECK-LABEL: func.func @adamw
 // CHECK-SAME: %[[W:[a-z0-9]+]]: tensor<4x2xf32> {trama.name = "w", trama.role = "parameter"}
 // CHECK-SAME: tensor<f32> {trama.name = "lr", trama.role = "scalar"}
-// CHECK-SAME: tensor<4x2xf32> {trama.name = "optimizer.m.w", trama.role = "state"}
-// CHECK-SAME: tensor<4x2xf32> {trama.name = "optimizer.v.w", trama.role = "state"}
+// CHECK-SAME: tensor<4x2xf32> {trama.name = "optimizer:m.w", trama.role = "state"}
+// CHECK-SAME: tensor<4x2xf32> {trama.name = "optimizer:v.w", trama.role = "state"}
 // CHECK-SAME: -> (tensor<f32> {trama.name = "loss"}, tensor<f32> {trama.name = "grad_norm"}, tensor<i1> {trama.name = "finite"}, tensor<4x2xf32> {trama.donates = 1 : i64, trama.name = "w"}
 // CHECK-NOT: trama.optimizer
 // The decay is the matrix's alone.
@@ -28,7 +28,7 @@ func.func @adamw(
 // -----
 
 // CHECK-LABEL: func.func @accumulate
-// CHECK-SAME: -> (tensor<2xf32> {trama.donates = 2 : i64, trama.name = "accumulated.b"}, tensor<f32> {trama.donates = 3 : i64, trama.name = "accumulated.loss"}, tensor<f32> {trama.donates = 4 : i64, trama.name = "accumulated.weight"})
+// CHECK-SAME: -> (tensor<2xf32> {trama.donates = 2 : i64, trama.name = "accumulated:grad.b"}, tensor<f32> {trama.donates = 3 : i64, trama.name = "accumulated:loss"}, tensor<f32> {trama.donates = 4 : i64, trama.name = "accumulated:weight"})
 // CHECK-COUNT-3: trama.add
 func.func @accumulate(
     %l: tensor<f32> {trama.name = "x", trama.role = "input"},

@@ -26,7 +26,7 @@ Checkpoint AtStep(int64_t step, int64_t size = 1000) {
   const std::vector<float> values(size, static_cast<float>(step));
   checkpoint.parameters["w"] = HostTensor::F32({size}, values);
   checkpoint.optimizer["w.m"] = HostTensor::F32({size}, values);
-  checkpoint.optimizer["accumulated.w"] = HostTensor::F32({size}, values);
+  checkpoint.optimizer["accumulated:grad.w"] = HostTensor::F32({size}, values);
   checkpoint.trainer_state.Set("step", step).Set("lr", 0.1);
   return checkpoint;
 }
