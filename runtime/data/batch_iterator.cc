@@ -52,12 +52,20 @@ absl::StatusOr<Batch> BatchIterator::Next() {
   batch.first = examples_;
   batch.size = batch_size_;
   if (!dataset_->endless()) batch.size = std::min(batch_size_, dataset_->size() - index_);
-  std::vector<int64_t> examples(static_cast<size_t>(batch.size));
-  for (size_t i = 0; i < examples.size(); ++i) {
-    const int64_t place = index_ + static_cast<int64_t>(i);
-    examples[i] = order_.empty() ? place : order_[place];
+  // All examples of the update, this batch's among them; those drawn at random have one shape.
+  int64_t begin = index_, end = index_ + batch.size;
+  if (!dataset_->endless()) {
+    begin = index_ - examples_;
+    end = (dataset_->size() - begin) / batch_size_ < options_.grad_accumulation
+              ? dataset_->size()
+              : begin + batch_size_ * options_.grad_accumulation;
   }
-  TRAMA_ASSIGN_OR_RETURN(batch.tensors, dataset_->Batch(examples));
+  std::vector<int64_t> update;
+  for (int64_t place = begin; place < end; ++place)
+    update.push_back(order_.empty() ? place : order_[place]);
+  const auto examples = absl::MakeConstSpan(update).subspan(static_cast<size_t>(index_ - begin),
+                                                            static_cast<size_t>(batch.size));
+  TRAMA_ASSIGN_OR_RETURN(batch.tensors, dataset_->BatchWithin(examples, update));
 
   index_ += batch.size;
   examples_ += batch.size;

@@ -22,6 +22,13 @@ class Dataset {
   // The examples of these numbers, each below size() unless endless: by input name, examples along
   // dimension 0 of every tensor.
   virtual absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const = 0;
+  // The same in the shape, dimension 0 aside, that a batch of all of `update` has, `examples` among
+  // them: batches that are accumulated are padded as the large one is, and dropout, which counts
+  // elements, falls on the same ones.
+  virtual absl::StatusOr<TensorMap> BatchWithin(absl::Span<const int64_t> examples,
+                                                absl::Span<const int64_t> update) const {
+    return Batch(examples);
+  }
   // An example of each shape that batches come in, dimension 0 aside: a batch has the shape of its
   // largest example.
   virtual std::vector<int64_t> ShapeExamples() const { return {0}; }

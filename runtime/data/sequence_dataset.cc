@@ -47,13 +47,12 @@ std::vector<int64_t> SequenceDataset::ShapeExamples() const {
   return examples;
 }
 
-absl::StatusOr<TensorMap> SequenceDataset::Batch(absl::Span<const int64_t> examples) const {
+absl::StatusOr<TensorMap> SequenceDataset::BatchWithin(absl::Span<const int64_t> examples,
+                                                       absl::Span<const int64_t> update) const {
   int64_t length = 0;
+  for (const int64_t example : update) length = std::max(length, PaddedLength(example));
   std::vector<const Sequence*> rows;
-  for (const int64_t example : examples) {
-    length = std::max(length, PaddedLength(example));
-    rows.push_back(&At(example));
-  }
+  for (const int64_t example : examples) rows.push_back(&At(example));
   InstructionBatch padded = CollateNextToken(rows, length, pad_id_);
   TensorMap batch;
   batch.emplace("input_ids", std::move(padded.input_ids));

@@ -34,7 +34,11 @@ class SequenceDataset : public Dataset {
                   int64_t max_length);
 
   int64_t size() const override { return static_cast<int64_t>(examples_.size()); }
-  absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const override;
+  absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const override {
+    return BatchWithin(examples, examples);
+  }
+  absl::StatusOr<TensorMap> BatchWithin(absl::Span<const int64_t> examples,
+                                        absl::Span<const int64_t> update) const override;
   std::vector<int64_t> ShapeExamples() const override;
   uint32_t Checksum() const override;
 

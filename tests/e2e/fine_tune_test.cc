@@ -71,24 +71,29 @@ TEST(FineTune, ResumesWithPadding) {
 }
 
 // Eleven records of different lengths: batches of six and a rest of five, and the same in batches
-// of two, padded to other lengths, with a last one of one; dropout falls on texts of one length.
+// of two, with a last one of one. Dropout falls on the same elements, padded as they are.
 TEST(FineTune, AccumulationEqualsTheLargeBatch) {
   const Workplace place;
-  std::string records, text;
+  std::string records, text, messages;
   for (int i = 0; i < 11; ++i) {
     records += "{\"instruction\": \"say it\", \"output\": \"" +
                std::string(static_cast<size_t>(1 + i * i % 29), static_cast<char>('a' + i)) +
                "\"}\n";
+    messages += std::string(i % 3 ? "ham" : "spam") + "\t" +
+                std::string(static_cast<size_t>(1 + i * i % 29), static_cast<char>('a' + i)) + "\n";
     text += "uma linha de texto e o seu número, " + std::to_string(i * 7919) + "; ";
   }
   place.Write("data.jsonl", records);
   place.Write("text.txt", text);
+  place.Write("sms.tsv", messages);
   const std::vector<std::string> padded = {"--data=data.jsonl",    "--mask_instruction",
                                            "--set=eos_token_id=0", "--set=n_positions=256",
                                            "--seq_len=256",        "--epochs=3"};
+  const std::vector<std::string> both = With(padded, {"--dropout=0.1"});
+  const std::vector<std::string> classified = {"--data=sms.tsv", "--dropout=0.1", "--epochs=3"};
   const std::vector<std::string> dropped = {"--data=text.txt", "--dropout=0.2", "--seq_len=32",
                                             "--steps=6"};
-  for (const std::vector<std::string>& data : {padded, dropped}) {
+  for (const std::vector<std::string>& data : {padded, dropped, both, classified}) {
     std::map<std::string, TensorMap> trained;
     for (const auto& [out, batch, times] : {std::tuple("large", "6", "1"), {"small", "2", "3"}}) {
       const Outcome outcome = place.Trama(With(
