@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -282,6 +283,9 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   std::fill_n(active.begin(), prompts.size(), options.max_tokens > 0);
   cached_.assign(static_cast<size_t>(batch_), 0);
   std::vector<GeneratedSample> samples(prompts.size());
+  std::set<int32_t> untold;  // ids that stand for no text
+  if (model_.tokenizer && !options.special_text)
+    for (const auto& [token, id] : model_.tokenizer->special_tokens()) untold.insert(id);
 
   auto give = [&](size_t r, bool at_end) {
     Row& row = states[r];
@@ -309,7 +313,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
       TRAMA_ASSIGN_OR_RETURN(const int32_t id, Draw(row.sampler, r, rows[r]));
       ++stats_.new_tokens;
       if (!candidates_[r].ids.empty()) ++stats_.from_candidates;
-      if (options.eos_id && id == *options.eos_id) {
+      if (std::find(options.eos_ids.begin(), options.eos_ids.end(), id) != options.eos_ids.end()) {
         active[r] = false;
         continue;
       }
@@ -317,7 +321,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
       samples[r].ids.push_back(id);
       if (options.keep_distributions)
         samples[r].distributions.push_back(row.sampler.distribution());
-      if (model_.tokenizer) {
+      if (model_.tokenizer && !untold.contains(id)) {
         row.text += row.stream.Push(model_.tokenizer->Decode({&id, 1}));
         give(r, false);
       }

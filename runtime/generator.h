@@ -20,7 +20,8 @@ struct GenerateOptions {
   int64_t max_tokens = 100;
   SamplingOptions sampling;
   std::vector<std::string> stop;  // ends a sample before any of these
-  std::optional<int32_t> eos_id;  // ends a sample
+  std::vector<int32_t> eos_ids;   // each ends a sample
+  bool special_text = false;      // special tokens stand in the text too
   // Rows in a row that continue the same prompt: row r draws as sample r modulo this, so that a
   // prompt's samples are the same whatever other prompts run beside it. 0: each row is another.
   uint32_t samples_each = 0;

@@ -40,7 +40,77 @@ absl::Status CheckTiedHead(const SafetensorsModel& file, const SafetensorsFile& 
   return absl::OkStatus();
 }
 
+constexpr char kEndKey[] = "eos_token_id";
+
+// An id, or a list of them; none where it is null, negative or absent.
+absl::StatusOr<std::vector<int64_t>> EndIds(const Json& json) {
+  const Json* value = json.Find(kEndKey);
+  if (!value || value->is_null()) return std::vector<int64_t>();
+  const int64_t* one = value->if_int();
+  absl::StatusOr<std::vector<int64_t>> ids =
+      one ? std::vector<int64_t>{*one} : value->As<std::vector<int64_t>>();
+  if (!ids.ok() || std::any_of(ids->begin(), ids->end(), [](int64_t id) { return id > INT32_MAX; }))
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", kEndKey, "\": expected an id or a list of ids"));
+  std::erase_if(*ids, [](int64_t id) { return id < 0; });
+  return ids;
+}
+
+// What generation_config.json and `config`, of config.json, say of the end of a text.
+absl::Status ReadEndOfText(const std::string& directory, const Json& config, LoadedModel* loaded) {
+  const auto at = [&](const char* file, const absl::Status& status) {
+    return absl::Status(status.code(),
+                        absl::StrCat(JoinPath(directory, file), ": ", status.message()));
+  };
+  constexpr char kGeneration[] = "generation_config.json";
+  if (const std::string path = JoinPath(directory, kGeneration); FileExists(path)) {
+    TRAMA_ASSIGN_OR_RETURN(loaded->generation_config, Json::ParseFile(path));
+    if (!loaded->generation_config.is_object())
+      return at(kGeneration, absl::InvalidArgumentError("expected an object"));
+  }
+  const absl::StatusOr<std::vector<int64_t>> generation = EndIds(loaded->generation_config),
+                                             named = EndIds(config);
+  if (!generation.ok()) return at(kGeneration, generation.status());
+  if (!named.ok()) return at("config.json", named.status());
+  if (named->empty()) return absl::OkStatus();
+  loaded->config.Set(kEndKey, named->front());
+  if (named->size() > 1 && generation->empty())
+    loaded->generation_config.Set(kEndKey, Json::ArrayOf(*named));
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<int32_t>> EndOfText(const LoadedModel& model) {
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<int64_t> generation, EndIds(model.generation_config));
+  if (!generation.empty()) return std::vector<int32_t>(generation.begin(), generation.end());
+  TRAMA_ASSIGN_OR_RETURN(const int64_t named, model.config.Int(kEndKey, -1, INT64_MIN, INT32_MAX));
+  if (named >= 0) return std::vector<int32_t>{static_cast<int32_t>(named)};
+  const std::optional<int32_t> of_tokenizer =
+      model.tokenizer ? model.tokenizer->eos_id() : std::nullopt;
+  return of_tokenizer ? std::vector<int32_t>{*of_tokenizer} : std::vector<int32_t>();
+}
+
+void SetEndOfText(const ModelEntry& entry, const Tokenizer& tokenizer, Config* config) {
+  const auto given = config->values().find(kEndKey);
+  const bool silent =
+      given == config->values().end() || std::holds_alternative<std::monostate>(given->second);
+  if (const std::optional<int32_t> end = tokenizer.eos_id();
+      end && silent && entry.defaults.Has(kEndKey))
+    config->Set(kEndKey, int64_t{*end});
+}
+
+absl::Status FitToTokenizer(const ModelEntry& entry, const Tokenizer& tokenizer, Config* config) {
+  SetEndOfText(entry, tokenizer, config);
+  if (!entry.defaults.Has("vocab_size")) return absl::OkStatus();
+  const int64_t size = tokenizer.vocab_size();
+  TRAMA_ASSIGN_OR_RETURN(const int64_t room, config->Int("vocab_size", size));
+  if (room < size)
+    return absl::InvalidArgumentError(absl::StrCat("vocab_size: ", room, " is too small for the ",
+                                                   size, " ids of the tokenizer"));
+  config->Set("vocab_size", room);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& overrides,
                                      uint64_t seed) {
@@ -128,6 +198,7 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
     return absl::InvalidArgumentError(
         absl::StrCat(config_path, ": ", of_config.status().message()));
   LoadedModel loaded = *std::move(of_config);
+  TRAMA_RETURN_IF_ERROR(ReadEndOfText(directory, json, &loaded));
   if (weights && !loaded.model->module().parameters().empty()) {
     TRAMA_ASSIGN_OR_RETURN(loaded.parameters, ReadParameters(*loaded.model, directory));
     if (HasLora(loaded))
@@ -168,6 +239,9 @@ absl::Status WriteModelConfig(const LoadedModel& model, const std::string& direc
   config.Set("model_type", entry.model_type.empty() ? entry.name : entry.model_type);
   TRAMA_RETURN_IF_ERROR(
       AtomicWriteFile(JoinPath(directory, "config.json"), ConfigToJson(config).Dump(2) + "\n"));
+  if (!model.generation_config.is_null())
+    TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "generation_config.json"),
+                                          model.generation_config.Dump(2) + "\n"));
   if (model.tokenizer) return model.tokenizer->Save(directory);
   return absl::OkStatus();
 }

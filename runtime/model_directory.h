@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config.h"
 #include "base/host_tensor.h"
 #include "frontend/model.h"
+#include "runtime/formats/json.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace trama {
@@ -22,7 +24,20 @@ struct LoadedModel {
   TensorMap parameters;                        // by state_dict name; empty for a model without any
   std::shared_ptr<const Tokenizer> tokenizer;  // null where the directory has none that is read
   absl::Status tokenizer_status;               // why there is none: NotFound, Unimplemented
+  // generation_config.json, null where there is none. A config.json that lists several
+  // eos_token_id has its list here, where this file names none, and keeps the first.
+  Json generation_config;
 };
+
+// The ids that end what the model writes, the one to train with first: eos_token_id of
+// generation_config.json, else of the config, else the tokenizer's; none where nobody names one.
+absl::StatusOr<std::vector<int32_t>> EndOfText(const LoadedModel& model);
+
+// Sets a new model's vocab_size and eos_token_id, those that the family has and the config does not
+// give, to the tokenizer's. InvalidArgument where the vocab_size that it gives is too small.
+absl::Status FitToTokenizer(const ModelEntry& entry, const Tokenizer& tokenizer, Config* config);
+// Of these the eos_token_id alone.
+void SetEndOfText(const ModelEntry& entry, const Tokenizer& tokenizer, Config* config);
 
 // FailedPrecondition that says why where the model has no tokenizer.
 absl::Status CheckTokenizer(const LoadedModel& model);

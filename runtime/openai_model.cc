@@ -74,6 +74,12 @@ absl::StatusOr<Config> ReadConfig(const std::string& directory) {
   const std::string encoder = JoinPath(directory, "encoder.json");
   if (FileExists(encoder)) {
     TRAMA_ASSIGN_OR_RETURN(const Json vocabulary, Json::ParseFile(encoder));
+    TRAMA_ASSIGN_OR_RETURN(const int64_t room, config.Int("vocab_size", 0));
+    for (const auto& [token, value] : vocabulary.object())
+      if (const int64_t* id = value.if_int(); id && *id >= room)
+        return absl::InvalidArgumentError(absl::StrCat(encoder, ": the id of \"", token, "\" (",
+                                                       *id, ") is beyond n_vocab (", room, ") of ",
+                                                       path));
     if (const Json* id = vocabulary.Find(kEndOfText); id && id->if_int())
       for (const char* key : {"bos_token_id", "eos_token_id"}) config.Set(key, *id->if_int());
   }

@@ -43,8 +43,7 @@ absl::StatusOr<std::vector<std::string>> Respond(const LoadedModel& model, Tenso
   GenerateOptions generate;
   generate.max_tokens = max_tokens;
   generate.sampling.greedy = true;
-  TRAMA_ASSIGN_OR_RETURN(const int64_t eos, model.config.Int("eos_token_id", -1));
-  generate.eos_id = eos >= 0 ? static_cast<int32_t>(eos) : model.tokenizer->eos_id();
+  TRAMA_ASSIGN_OR_RETURN(generate.eos_ids, EndOfText(model));
   const auto count = static_cast<int64_t>(records.size());
   TRAMA_ASSIGN_OR_RETURN(
       std::unique_ptr<Generator> generator,

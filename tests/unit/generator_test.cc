@@ -136,7 +136,7 @@ TEST_P(GeneratorTest, StopsBeforeATextAndStreamsWholeCharacters) {
 TEST_P(GeneratorTest, EndsAtTheEndOfText) {
   const auto whole = Generate({{5, 6}}, Options(20))[0];
   GenerateOptions options = Options(20);
-  options.eos_id = whole.ids[4];
+  options.eos_ids = {-1, whole.ids[4]};
   const size_t first =
       std::find(whole.ids.begin(), whole.ids.end(), whole.ids[4]) - whole.ids.begin();
   EXPECT_EQ(Generate({{5, 6}}, options)[0].ids, Ids(whole.ids.begin(), whole.ids.begin() + first));

@@ -87,6 +87,11 @@ TEST(ImportTest, OpenAI) {
   EXPECT_EQ(*config.Get<int64_t>("n_positions"), kContext);
   EXPECT_EQ(*config.Get<int64_t>("eos_token_id"), 299);
   EXPECT_EQ(*ReadFile(to / "m/merges.txt"), "#version: 0.2\n");
+  // Another model's tokenizer.
+  from.Write("encoder.json", R"({"a": 0, "b": 300})");
+  EXPECT_THAT(ImportModel(ModelFormat::kOpenAI, from.path(), to / "n"),
+              StatusIs(kInvalid, "encoder.json: the id of \"b\" (300) is beyond n_vocab (300)"));
+  from.Write("encoder.json", R"({"a": 0, "<|endoftext|>": 299})");
   // The file `checkpoint` names another one.
   from.Write("checkpoint", "model_checkpoint_path: \"model-7\"\n");
   EXPECT_THAT(ReadForeignModel(ModelFormat::kOpenAI, from.path()),

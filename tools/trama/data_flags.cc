@@ -143,6 +143,10 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   TRAMA_ASSIGN_OR_RETURN(options.classifies_text, ClassifiesText(flags, config, options.data));
   TRAMA_ASSIGN_OR_RETURN(const int64_t end_id, config.Int("eos_token_id", -1, -1, INT32_MAX));
   options.pad_id = static_cast<int32_t>(end_id);
+  if (model) {  // what it stops at is what it learns
+    TRAMA_ASSIGN_OR_RETURN(const std::vector<int32_t> ends, EndOfText(*model));
+    options.pad_id = ends.empty() ? -1 : ends.front();
+  }
   TRAMA_ASSIGN_OR_RETURN(int64_t classes, config.Int("classes", 0));
   if (options.classifies_text) {
     TRAMA_ASSIGN_OR_RETURN(classes, config.Int("num_labels", 0));

@@ -80,9 +80,9 @@ absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel&
   if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
     return UsageError("--stop: a text to stop at is not empty");
   options.keep_distributions = flags.Given("probabilities");
+  options.special_text = flags.Bool("special");
   if (!flags.Bool("ignore_eos")) {
-    TRAMA_ASSIGN_OR_RETURN(const int64_t eos, model.config.Int("eos_token_id", -1));
-    if (eos >= 0) options.eos_id = static_cast<int32_t>(eos);
+    TRAMA_ASSIGN_OR_RETURN(options.eos_ids, EndOfText(model));
   }
   return options;
 }
@@ -168,7 +168,8 @@ TRAMA_COMMAND((Command{
          {"repetition_penalty", FlagKind::kDouble, "1", "above 1 discourages ids so far"},
          {"greedy", FlagKind::kBool, "false", "always the likeliest"},
          {"stop", FlagKind::kRepeated, "", "ends before this text, repeatable"},
-         {"ignore_eos", FlagKind::kBool, "false", "goes on after eos_token_id"},
+         {"ignore_eos", FlagKind::kBool, "false", "goes on after the end of a text"},
+         {"special", FlagKind::kBool, "false", "prints special tokens as text too"},
          {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt", 1},
          {"ids", FlagKind::kBool, "false", "prints the new ids instead of text"},
          {"no_cache", FlagKind::kBool, "false", "runs the whole window for every token"},

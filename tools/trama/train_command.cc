@@ -167,10 +167,7 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   auto fit = [&](const char* key, ConfigValue value) {
     if (entry->defaults.Has(key) && !config.Has(key)) config.Set(key, std::move(value));
   };
-  if (data.tokenizer) {
-    fit("vocab_size", data.tokenizer->vocab_size());
-    if (const auto eos = data.tokenizer->eos_id()) fit("eos_token_id", int64_t{*eos});
-  }
+  if (data.tokenizer) TRAMA_RETURN_IF_ERROR(FitToTokenizer(*entry, *data.tokenizer, &config));
   if (flags.Given("seq_len")) {
     fit("seq_len", flags.Int("seq_len"));
     if (entry->defaults.Has("n_positions")) {
@@ -272,6 +269,7 @@ absl::StatusOr<int> Run(const Flags& given) {
     TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   }
   if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
+  if (model.tokenizer) SetEndOfText(*model.entry, *model.tokenizer, &model.config);
   RememberTable(flags, data, &model);
   TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, model));
 
