@@ -69,7 +69,9 @@ absl::StatusOr<Machine> Machine::Detect(const std::string& cpu) {
   builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
   builder->setRelocationModel(llvm::Reloc::PIC_);
   builder->setCodeModel(llvm::CodeModel::Small);
-  builder->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  // Only what the emitters write as fma is one: a product that is rounded where its maximum is
+  // taken and not where that is subtracted makes exp(x * k - max) anything.
+  builder->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Standard;
   auto machine = builder->createTargetMachine();
   if (!machine) return absl::InvalidArgumentError(ErrorText(machine.takeError()));
 

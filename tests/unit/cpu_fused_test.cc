@@ -20,6 +20,7 @@ TEST_F(CpuFusedTest, Pointwise) { Pointwise(); }
 TEST_F(CpuFusedTest, EveryUnary) { EveryUnary(); }
 TEST_F(CpuFusedTest, Softmax) { Softmax(); }
 TEST_F(CpuFusedTest, SoftmaxOverAnotherDimension) { SoftmaxOverAnotherDimension(); }
+TEST_F(CpuFusedTest, SoftmaxOfScaledInputs) { SoftmaxOfScaledInputs(); }
 TEST_F(CpuFusedTest, Broadcasts) { Broadcasts(); }
 TEST_F(CpuFusedTest, ReductionsOverAnyDimensions) { ReductionsOverAnyDimensions(); }
 TEST_F(CpuFusedTest, LargeReductionsAreCutIntoChunks) { LargeReductionsAreCutIntoChunks(); }

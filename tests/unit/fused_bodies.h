@@ -83,6 +83,24 @@ class FusedBodies : public Fixture {
                                     "\n return %0 : ", t, "}"));
   }
 
+  // The product is one number where its maximum is taken and where that is subtracted from it, so
+  // that no difference is above 0.
+  void SoftmaxOfScaledInputs() {
+    for (const char* scale : {"1.0", "1.0e4", "1.0e6", "1.0e8", "1.0e10", "1.0e20", "1.0e30"})
+      for (const Sizes& shape : {Sizes{3, 4}, {7, 37}, {1, 3000}})
+        for (int dim : {0, 1}) {
+          const std::string t = Tensor(shape);
+          this->Matches("fused",
+                        StrCat("func.func @f(%a: ", t, ") -> (", t, ", ", t, ", tensor<f32>) {\n",
+                               "%k = trama.constant dense<", scale, "> : tensor<f32>\n",
+                               "%0 = trama.mul %a, %k : ", t, ", tensor<f32>\n",
+                               "%1 = trama.softmax %0 dim = ", dim, " : ", t, "\n",
+                               "%2 = trama.log_softmax %0 dim = ", dim, " : ", t, "\n",
+                               "%3 = trama.sum %1 dims = [0, 1] : ", t, "\n",
+                               "return %1, %2, %3 : ", t, ", ", t, ", tensor<f32>\n}"));
+        }
+  }
+
   void Broadcasts() {
     for (auto [a, b, y] :
          std::vector<std::tuple<Sizes, Sizes, Sizes>>{{{5, 7, 33}, {33}, {5, 7, 33}},

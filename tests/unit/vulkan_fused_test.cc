@@ -22,6 +22,7 @@ TEST_F(VulkanFusedTest, Pointwise) { Pointwise(); }
 TEST_F(VulkanFusedTest, EveryUnary) { EveryUnary(); }
 TEST_F(VulkanFusedTest, Softmax) { Softmax(); }
 TEST_F(VulkanFusedTest, SoftmaxOverAnotherDimension) { SoftmaxOverAnotherDimension(); }
+TEST_F(VulkanFusedTest, SoftmaxOfScaledInputs) { SoftmaxOfScaledInputs(); }
 TEST_F(VulkanFusedTest, Broadcasts) { Broadcasts(); }
 TEST_F(VulkanFusedTest, ReductionsOverAnyDimensions) { ReductionsOverAnyDimensions(); }
 TEST_F(VulkanFusedTest, LargeReductionsAreCutIntoChunks) { LargeReductionsAreCutIntoChunks(); }
