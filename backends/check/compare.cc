@@ -33,7 +33,10 @@ std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
     const double allowed = tolerance.relative * std::abs(b) + tolerance.of_max * max +
                            tolerance.absolute + (rounding ? rounding->at(i) : 0);
-    if (!std::isfinite(b) || !(std::abs(a - b) <= allowed)) return Difference{i, a, b};
+    // The allowance is infinite where the analysis overflowed: it says nothing about infinity or
+    // NaN.
+    if (!std::isfinite(a) || !std::isfinite(b) || !(std::abs(a - b) <= allowed))
+      return Difference{i, a, b};
   }
   return std::nullopt;
 }

@@ -145,6 +145,22 @@ TEST(CompareTest, NaNInOneIsADifference) {
   EXPECT_EQ(IndexText(0, {}), "[]");
 }
 
+TEST(CompareTest, NoRoundingMakesANumberInfinite) {
+  const HostTensor want = HostTensor::F32({2}, {3, INFINITY});
+  HostTensor rounding(DType::kF64, {2});
+  for (int i : {0, 1}) rounding.set(i, INFINITY);
+  for (const float wrong : {INFINITY, -INFINITY, NAN}) {
+    const auto difference = FindDifference(HostTensor::F32({2}, {wrong, INFINITY}), want,
+                                           ToleranceOf(DType::kF32), &rounding);
+    ASSERT_TRUE(difference) << wrong;
+    EXPECT_EQ(difference->element, 0);
+  }
+  const auto finite =
+      FindDifference(HostTensor::F32({2}, {3, 3e38f}), want, ToleranceOf(DType::kF32), &rounding);
+  ASSERT_TRUE(finite);
+  EXPECT_EQ(finite->element, 1);
+}
+
 TEST(CompareTest, RoundingIsAllowedElementByElement) {
   const HostTensor want = HostTensor::F32({2}, {1e-3f, 1e-3f});
   const HostTensor got = HostTensor::F32({2}, {1.002e-3f, 1.002e-3f});
