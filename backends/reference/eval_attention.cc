@@ -71,6 +71,21 @@ class Scores {
   const int64_t H, T, S, D;
 };
 
+// Of one row of scores: zeros and kMasked where it sees no key.
+struct Softmax {
+  std::vector<double> weights;
+  double lse = kMasked;
+
+  explicit Softmax(const std::vector<double>& row) : weights(row.size()) {
+    const double max = row.empty() ? kMasked : *std::max_element(row.begin(), row.end());
+    if (max == kMasked) return;
+    double sum = 0;
+    for (double s : row) sum += std::exp(s - max);
+    for (size_t j = 0; j < row.size(); ++j) weights[j] = std::exp(row[j] - max) / sum;
+    lse = max + std::log(sum);
+  }
+};
+
 void Attention(Inputs<AttentionOp> in, Results out) {
   const Tensor& v = *in.getV();
   Tensor &y = out[0], &lse = out[1];
@@ -80,20 +95,22 @@ void Attention(Inputs<AttentionOp> in, Results out) {
   for (int64_t b = 0; b < B; ++b)
     for (int64_t h = 0; h < H; ++h)
       for (int64_t i = 0; i < T; ++i) {
-        const std::vector<double> row = scores.Row(b, h, i);
+        const Softmax softmax(scores.Row(b, h, i));
         const int64_t to = (b * H + h) * T + i;
-        const double max = S ? *std::max_element(row.begin(), row.end()) : kMasked;
-        lse.real[to] = kMasked;
-        if (max == kMasked) continue;  // sees no key: y stays zero
-        double sum = 0;
-        for (double s : row) sum += std::exp(s - max);
-        lse.real[to] = max + std::log(sum);
+        lse.real[to] = softmax.lse;
+        if (softmax.lse == kMasked) continue;  // y stays zero
         for (int64_t j = 0; j < S; ++j) {
-          const double weight = std::exp(row[j] - max) / sum * scores.Keep(b, h, i, j);
+          const double weight = softmax.weights[j] * scores.Keep(b, h, i, j);
           for (int64_t e = 0; e < E; ++e)
             y.real[to * E + e] += weight * v.real[((b * H + h) * S + j) * E + e];
         }
       }
+}
+
+// Whether lse is what its type leaves of `exact`, or a float backend of it.
+bool IsRounded(const Tensor& lse, int64_t at, double exact) {
+  return std::abs(lse.real[at] - Nearest(lse.dtype, exact)) <=
+         0x1p-20 * std::max(1.0, std::abs(exact));
 }
 
 // P = exp(scores - lse), W = P dropped; dV = W^T dY, dP = dY V^T dropped,
@@ -111,12 +128,17 @@ void AttentionGrad(Inputs<AttentionGradOp> in, Results out) {
       for (int64_t i = 0; i < T; ++i) {
         const std::vector<double> row = scores.Row(b, h, i);
         const int64_t query = (b * H + h) * T + i;
+        // The forward's weights as they were: of a score of 1e5, float lse says exp(score - lse) to
+        // two digits. Where lse is not this row's, it is taken as it is given.
+        const Softmax softmax(row);
+        const bool rounded = IsRounded(lse, query, softmax.lse);
         double delta = 0;
         for (int64_t e = 0; e < E; ++e) delta += grad.real[query * E + e] * y.real[query * E + e];
         for (int64_t j = 0; j < S; ++j) {
           if (row[j] == kMasked) continue;
           const int64_t key = (b * H + h) * S + j;
-          const double p = std::exp(row[j] - lse.real[query]), keep = scores.Keep(b, h, i, j);
+          const double p = rounded ? softmax.weights[j] : std::exp(row[j] - lse.real[query]);
+          const double keep = scores.Keep(b, h, i, j);
           double dp = 0;
           for (int64_t e = 0; e < E; ++e) {
             dp += grad.real[query * E + e] * v.real[key * E + e] * keep;

@@ -138,5 +138,35 @@ TEST_F(InterpreterTest, AttentionRowWithoutKeysIsZero) {
   EXPECT_THAT(Values(y[0]), ElementsAre(0, 5));
 }
 
+// Scores of 1e2 to 1e10, of which lse in f32 keeps seven digits: no weight can be read off it.
+TEST_F(InterpreterTest, AttentionGradientsOfLargeScores) {
+  const std::string text = R"(func.func @main(
+      %g: tensor<1x2x5x3xf32>, %q: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x3xf32>)
+      -> (tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x3xf32>) {
+    %y, %lse = trama.attention %q, %q, %v scale = 0.5 causal
+      : tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x3xf32>
+    %dq, %dk, %dv = trama.attention_grad %g, %y, %lse, %q, %q, %v scale = 0.5 causal
+      : tensor<1x2x5x3xf32>, tensor<1x2x5x3xf32>, tensor<1x2x5xf32>, tensor<1x2x5x4xf32>,
+        tensor<1x2x5x4xf32>, tensor<1x2x5x3xf32>
+    return %dq, %dk, %dv : tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x3xf32> })";
+  const auto values = [](Shape shape, double scale, int seed) {
+    HostTensor tensor(DType::kF32, std::move(shape));
+    for (int64_t i = 0; i < tensor.num_elements(); ++i)
+      tensor.set(i, scale * std::sin(1.3 * static_cast<double>(i * i) + seed));
+    return tensor;
+  };
+  for (const double scale : {1e1, 1e2, 1e3, 1e4, 1e5}) {
+    const std::vector<HostTensor> inputs = {
+        values({1, 2, 5, 3}, 1, 1), values({1, 2, 5, 4}, scale, 2), values({1, 2, 5, 3}, 1, 3)};
+    ASSERT_OK_AND_ASSIGN(const auto exact, Run(text, inputs, {.float64 = true}));
+    ASSERT_OK_AND_ASSIGN(const auto got, Run(text, inputs));
+    for (int64_t i = 0; i < got[2].num_elements(); ++i)
+      EXPECT_NEAR(got[2].at(i), exact[2].at(i), 1e-6) << scale << " element " << i;
+    for (int r : {0, 1})
+      for (int64_t i = 0; i < got[r].num_elements(); ++i)
+        EXPECT_NEAR(got[r].at(i), exact[r].at(i), 1e-6 * scale) << scale << " element " << i;
+  }
+}
+
 }  // namespace
 }  // namespace trama::reference
