@@ -46,8 +46,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
     TRAMA_RETURN_IF_ERROR(CheckIds(flags.String("inputs"), name, tensor, ids));
     if (tensor.dtype == DType::kI64 || tensor.dtype == DType::kBool || tensor.dtype == DType::kU8)
       tensor = tensor.Cast(DType::kI32);
-    if (IsFloat(tensor.dtype)) tensor = tensor.Cast(DType::kF32);
-    program.inputs.push_back({name, tensor.dtype, tensor.shape});
+    // The DSL's f32 is the session's precision, to which it casts what is given.
+    program.inputs.push_back(
+        {name, IsFloat(tensor.dtype) ? DType::kF32 : tensor.dtype, tensor.shape});
   }
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                          Session::Create(*model.model, {program}, options));
