@@ -55,9 +55,7 @@ bool Call::UsePair(const Operand& a, const Operand& b, mlir::Value& lhs, mlir::V
     if (Category(element) == 0) element = recorder_->ElementType(DType::kI32);
   }
   auto value = [&](const Operand& operand, mlir::Value tensor) {
-    return tensor
-               ? Cast(tensor, element)
-               : recorder_->Splat(operand.number(), mlir::RankedTensorType::get({}, element), loc_);
+    return tensor ? Cast(tensor, element) : Number(operand, element);
   };
   lhs = value(a, lhs), rhs = value(b, rhs);
   return Broadcasts(lhs, rhs);

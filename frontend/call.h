@@ -33,6 +33,11 @@ class Call {
   // or the shapes do not broadcast.
   bool UsePair(const Operand& a, const Operand& b, mlir::Value& lhs, mlir::Value& rhs);
 
+  // A number as a scalar tensor.
+  mlir::Value Number(const Operand& number, mlir::Type element) {
+    return recorder_->Splat(number.number(), mlir::RankedTensorType::get({}, element), loc_);
+  }
+
   // dim counted from the front; an error names x.
   std::optional<int64_t> Dim(int64_t dim, mlir::Value x);
   // The result's shape and time axes; an error where the shapes disagree.

@@ -51,7 +51,8 @@ Tensor ge(Operand a, Operand b);
 Tensor logical_and(Operand a, Operand b);
 Tensor logical_or(Operand a, Operand b);
 Tensor logical_not(Operand x);
-// `input` where the bool `condition` holds, else `other`; the three broadcast.
+// `input` where the bool `condition` holds, else `other`; the three broadcast. Two numbers give
+// f32, or i32 where both are integers.
 Tensor where(Tensor condition, Operand input, Operand other);
 // x with `value` where the bool `mask` holds; mask broadcasts to x.
 Tensor masked_fill(Tensor x, Tensor mask, double value, Loc loc = Loc::current());

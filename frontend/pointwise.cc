@@ -160,7 +160,14 @@ Tensor operator~(Operand x) { return logical_not(x); }
 Tensor where(Tensor condition, Operand input, Operand other) {
   Call call("where", LocOf(input, other));
   mlir::Value c = call.UseBool(condition, "condition"), on_true, on_false;
-  if (!c || !call.UsePair(input, other, on_true, on_false)) return {};
+  if (!c) return {};
+  if (input.is_number() && other.is_number()) {
+    const mlir::Type element = call.recorder()->ElementType(
+        input.is_float() || other.is_float() ? DType::kF32 : DType::kI32);
+    on_true = call.Number(input, element), on_false = call.Number(other, element);
+  } else if (!call.UsePair(input, other, on_true, on_false)) {
+    return {};
+  }
   for (mlir::Value value : {on_true, on_false})
     if (!call.Broadcasts(c, value)) return {};
   return call.Make<SelectOp>(call.BroadcastAxes({c, on_true, on_false}), c, on_true, on_false);

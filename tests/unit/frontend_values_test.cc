@@ -172,6 +172,19 @@ TEST_P(Values, BinaryBroadcasts) {
   }
 }
 
+TEST_P(Values, WhereOfTwoNumbers) {
+  const HostTensor x = Reals(RandomShape(0, 4));
+  auto run = [&](std::function<Tensor(Tensor)> f) {
+    return Eval([&](const auto& in) { return f(in[0]); }, {x});
+  };
+  const HostTensor real = run([](Tensor t) { return where(t > 0, 7, 2.5); });
+  EXPECT_EQ(real.dtype, DType::kF64);
+  ExpectValues(real, x.shape, [&](const Shape& i) { return At(x, i) > 0 ? 7 : 2.5; });
+  const HostTensor whole = run([](Tensor t) { return where(t > 0, 7, -2); });
+  EXPECT_EQ(whole.dtype, DType::kI32);
+  ExpectValues(whole, x.shape, [&](const Shape& i) { return At(x, i) > 0 ? 7 : -2; });
+}
+
 TEST_P(Values, DtypesPromoteAsInTorch) {
   const HostTensor ids = Ints({4}, -3, 3), wide = Ints({4}, -3, 3, DType::kI64), x = Reals({4});
   auto dtype = [&](std::function<Tensor(Tensor, Tensor, Tensor)> f) {
