@@ -3,20 +3,21 @@
 # GPT on its tokens, draws the losses, measures the best parameters and lets them write.
 #   models/gpt2/pretrain.sh [BOOK] [OUT] [STEPS]    BOOK: a .txt; "" makes one of two small grammars
 set -euo pipefail
-bin=${TRAMA_BIN:-build/bin} book=${1:-} out=${2:-build/pretrain} steps=${3:-1500}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=${TRAMA_BIN:-$root/build/bin} book=${1:-} out=${2:-$root/build/pretrain} steps=${3:-1500}
 mkdir -p "$out"
 if [[ -z $book ]]; then
   book=$out/book.txt
-  text=models/gpt2/text
-  "$bin/trama-text" --grammar=$text/english.grammar,$text/portuguese.grammar --bytes=400000 --seed=1 \
-    >"$book"
+  text=$root/models/gpt2/text
+  "$bin/trama-text" --grammar="$text/english.grammar,$text/portuguese.grammar" --bytes=400000 \
+    --seed=1 >"$book"
 fi
 # The end of the book, which training does not see.
 tail -n $(($(wc -l <"$book") * 9 / 100)) "$book" >"$out/end.txt"
 set -x
 "$bin/trama" tokenizer train --kind=bpe --data="$book" --vocab_size=1024 --out="$out/tokenizer" \
   --overwrite
-"$bin/trama" train gpt --config=models/gpt2/recipes/pretrain.textproto --data="$book" \
+"$bin/trama" train gpt --config="$root/models/gpt2/recipes/pretrain.textproto" --data="$book" \
   --tokenizer="$out/tokenizer" --steps="$steps" --metrics="$out/metrics.jsonl" --out="$out/model" \
   --overwrite
 "$bin/trama" plot "$out/metrics.jsonl"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A classifier of messages: trains, tests on what it has not seen, reads two new messages.
-#   models/gpt2/spam.sh [DATA] [OUT]    DATA: lines of label TAB text; "" makes 600 simple ones
+#   models/gpt2/spam.sh [DATA] [OUT] [EPOCHS]    DATA: lines of label TAB text; "" makes 600 simple ones
 set -euo pipefail
-bin=${TRAMA_BIN:-build/bin} data=${1:-} out=${2:-build/spam}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=${TRAMA_BIN:-$root/build/bin} data=${1:-} out=${2:-$root/build/spam}
 mkdir -p "$out"
 if [[ -z $data ]]; then
   data=$out/messages.tsv
@@ -21,8 +22,8 @@ if [[ -z $data ]]; then
 fi
 split=(--data="$data" --balance --splits=70/10/20)
 set -x
-"$bin/trama" train gpt --config=models/gpt2/recipes/spam.textproto --data="$data" --out="$out/model" \
-  --overwrite
+"$bin/trama" train gpt --config="$root/models/gpt2/recipes/spam.textproto" --data="$data" \
+  --epochs="${3:-8}" --out="$out/model" --overwrite
 "$bin/trama" eval "$out/model" "${split[@]}" --part=test
 printf '%s\n' 'You are a winner you have been specially selected to receive $1000 cash or a $2000 award.' \
   "Hey, just wanted to check if we're still on for dinner tonight? Let me know!" >"$out/new.txt"

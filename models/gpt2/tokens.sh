@@ -3,11 +3,12 @@
 # byte of the text's end, and a sample of each.
 #   models/gpt2/tokens.sh [TEXT] [OUT] [STEPS]    TEXT: a .txt; "" makes one of two small grammars
 set -euo pipefail
-bin=${TRAMA_BIN:-build/bin} text=${1:-} out=${2:-build/tokens} steps=${3:-1500} vocabulary=1024
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=${TRAMA_BIN:-$root/build/bin} text=${1:-} out=${2:-$root/build/tokens} steps=${3:-1500} vocabulary=1024
 mkdir -p "$out"
 if [[ -z $text ]]; then
-  text=$out/text.txt
-  "$bin/trama-text" --grammar=models/gpt2/text/english.grammar,models/gpt2/text/portuguese.grammar \
+  text=$out/text.txt grammars=$root/models/gpt2/text
+  "$bin/trama-text" --grammar="$grammars/english.grammar,$grammars/portuguese.grammar" \
     --bytes=400000 --seed=1 >"$text"
 fi
 tail -n $(($(wc -l <"$text") * 9 / 100)) "$text" >"$out/end.txt"
@@ -15,7 +16,7 @@ tail -n $(($(wc -l <"$text") * 9 / 100)) "$text" >"$out/end.txt"
 # unit in each of 4 blocks.
 characters=$(($(LC_ALL=C.UTF-8 grep -o . "$text" | LC_ALL=C sort -u | wc -l) + 1))  # and the line's end
 inner=$((512 + (vocabulary - characters) * 128 / (4 * 257)))
-train=("$bin/trama" train gpt --config=models/gpt2/recipes/pretrain.textproto --data="$text"
+train=("$bin/trama" train gpt --config="$root/models/gpt2/recipes/pretrain.textproto" --data="$text"
   --steps="$steps" --overwrite)
 set -x
 "$bin/trama" tokenizer train --kind=bpe --data="$text" --vocab_size=$vocabulary \
