@@ -1,8 +1,11 @@
 #include "backends/cpu/compiler.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/types/span.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
 #include "backends/cpu/lower_to_llvm.h"
@@ -17,14 +20,16 @@ namespace {
 std::string ErrorText(llvm::Error error) { return llvm::toString(std::move(error)); }
 
 // Raise when the calling convention or the stored format changes.
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 }  // namespace
 
 std::string KernelObject::Serialize() const {
   std::string text = absl::StrCat(phases.size(), " ", workspace_floats, " ", scratch_floats, "\n");
-  for (const Phase& phase : phases)
-    absl::StrAppend(&text, phase.symbol, " ", phase.tasks, " ", phase.grain, " ", phase.flops,
-                    "\n");
+  for (const Phase& phase : phases) {
+    absl::StrAppend(&text, phase.symbol, " ", phase.tasks, " ", phase.grain, " ", phase.flops);
+    for (int64_t shift : phase.shifts) absl::StrAppend(&text, " ", shift);
+    text += "\n";
+  }
   return text + object;
 }
 
@@ -48,10 +53,12 @@ absl::StatusOr<KernelObject> KernelObject::Parse(const std::string& bytes) {
   for (int64_t i = 0; i < count; ++i) {
     Phase phase;
     auto fields = line();
-    if (fields.size() != 4 || !absl::SimpleAtoi(fields[1], &phase.tasks) ||
+    if (fields.size() < 4 || !absl::SimpleAtoi(fields[1], &phase.tasks) ||
         !absl::SimpleAtoi(fields[2], &phase.grain) || !absl::SimpleAtod(fields[3], &phase.flops))
       return damaged();
     phase.symbol = std::string(fields[0]);
+    for (absl::string_view field : absl::MakeSpan(fields).subspan(4))
+      if (!absl::SimpleAtoi(field, &phase.shifts.emplace_back())) return damaged();
     result.phases.push_back(std::move(phase));
   }
   result.object = std::string(rest);
@@ -119,9 +126,11 @@ absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::st
   result.scratch_floats = kernel.scratch_floats;
   std::vector<std::string> symbols;
   for (Phase& phase : kernel.phases) {
-    symbols.push_back(phase.symbol);
-    phase.symbol = absl::StrCat(prefix, "_", result.phases.size());
-    result.phases.push_back(phase);
+    const auto known = std::find(symbols.begin(), symbols.end(), phase.symbol);
+    const auto index = known - symbols.begin();
+    if (known == symbols.end()) symbols.push_back(phase.symbol);
+    phase.symbol = absl::StrCat(prefix, "_", index);
+    result.phases.push_back(std::move(phase));
   }
   if (!machine.target().bf16_dots) ExpandBf16Rounding(*module);
   auto object = LowerToObject(*module, machine.builder(), symbols, prefix, kernel.optimization);

@@ -30,7 +30,7 @@ class HeadEmitter {
 
   // The losses of all rows, to `losses`.
   Kernel EmitLosses(ArrayRef<Access> losses) {
-    ForBlocks([&](int64_t first, int64_t rows) {
+    ForBlocks(losses, [&](int64_t first, int64_t rows) {
       Append("logits", first, head_.LogitsProduct(logits_, first, rows));
       AppendRows("loss", first, rows, [&](ArrayRef<Value> buffers, Value local, Value row) {
         EmitRowLoss(buffers, local, row, losses);
@@ -42,7 +42,10 @@ class HeadEmitter {
   Kernel EmitGradients(const Access& grad, ArrayRef<SmallVector<Access>> outputs) {
     codegen::LinearCrossEntropy::Logits grads = logits_;
     grads.row_stride *= DepthOf(lane_);
-    ForBlocks([&](int64_t first, int64_t rows) {
+    SmallVector<Access> over_rows(outputs[0]);
+    llvm::append_range(over_rows, outputs[1]);
+    over_rows.push_back(grad);
+    ForBlocks(over_rows, [&](int64_t first, int64_t rows) {
       Append("logits", first, head_.LogitsProduct(logits_, first, rows));
       AppendRows("logit_grad", first, rows, [&](ArrayRef<Value> buffers, Value local, Value row) {
         EmitRowGrad(buffers, local, row, grad, outputs[0]);
@@ -56,9 +59,44 @@ class HeadEmitter {
   }
 
  private:
-  void ForBlocks(llvm::function_ref<void(int64_t, int64_t)> emit) {
-    for (int64_t first = 0; first < head_.rows; first += logits_.block)
-      emit(first, std::min(logits_.block, head_.rows - first));
+  // Emits the first block, the second and a last one of fewer rows; those between are the second
+  // again, with x, the targets and `over_rows` further on.
+  void ForBlocks(ArrayRef<Access> over_rows, llvm::function_ref<void(int64_t, int64_t)> emit) {
+    const int64_t block = logits_.block;
+    size_t begin = 0, end = 0;  // the second's phases
+    for (int64_t first = 0; first < head_.rows; first += block) {
+      const int64_t rows = std::min(block, head_.rows - first);
+      std::vector<int64_t> shifts;
+      if (first >= 2 * block && rows == block) shifts = ShiftsOf(over_rows, first - block);
+      if (shifts.empty()) {
+        begin = kernel_.phases.size();
+        emit(first, rows);
+        end = kernel_.phases.size();
+      }
+      for (size_t i = begin; i < end && !shifts.empty(); ++i) {
+        Phase again = kernel_.phases[i];
+        again.shifts = shifts;
+        kernel_.phases.push_back(std::move(again));
+      }
+    }
+  }
+
+  // Phase::shifts for `rows` rows; empty where a buffer would have to move in two ways.
+  std::vector<int64_t> ShiftsOf(ArrayRef<Access> over_rows, int64_t rows) {
+    SmallVector<mlir::Type> types(body_.getArgumentTypes());
+    llvm::append_range(types, body_.getResultTypes());
+    std::vector<int64_t> shifts(types.size(), 0);
+    SmallVector<Access> moved = {head_.x, head_.targets};
+    llvm::append_range(moved, over_rows);
+    for (const Access& access : moved) {
+      const auto type = mlir::cast<mlir::RankedTensorType>(types[access.buffer]);
+      const int64_t element = (type.getElementTypeBitWidth() + 7) / 8;
+      const int64_t bytes = rows * access.strides[0] * element;
+      if (shifts[access.buffer] != 0 && shifts[access.buffer] != bytes) return {};
+      shifts[access.buffer] = bytes;
+    }
+    if (shifts[head_.weight.buffer] != 0) return {};
+    return shifts;
   }
 
   SmallVector<Value> Buffers(PhaseArguments& arguments) {

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "absl/container/inlined_vector.h"
+
 namespace trama::cpu {
 namespace {
 constexpr size_t kAlignment = 64, kHugePage = size_t{2} << 20;
@@ -24,7 +26,12 @@ struct Running {
 __attribute__((no_sanitize("function")))
 #endif
 void Call(const Step& step, const Workspace& workspace, int64_t begin, int64_t end, int thread) {
-  step.function(step.buffers, workspace.shared(), workspace.scratch(thread), begin, end);
+  void** buffers = step.buffers;
+  absl::InlinedVector<void*, 16> shifted;
+  for (size_t i = 0; i < step.shifts.size(); ++i)
+    shifted.push_back(static_cast<char*>(buffers[i]) + step.shifts[i]);
+  if (!shifted.empty()) buffers = shifted.data();
+  step.function(buffers, workspace.shared(), workspace.scratch(thread), begin, end);
 }
 
 void RunRange(void* context, int64_t begin, int64_t end, int thread) {
@@ -86,7 +93,8 @@ bool IsParallel(const LoadedPhase& phase) {
 
 void AppendSteps(const LoadedKernel& kernel, void** buffers, std::vector<Step>& steps) {
   for (const LoadedPhase& phase : kernel.phases)
-    steps.push_back({phase.function, buffers, phase.tasks, phase.grain, IsParallel(phase)});
+    steps.push_back(
+        {phase.function, buffers, phase.tasks, phase.grain, IsParallel(phase), phase.shifts});
 }
 
 void RunStep(const Step& step, const Workspace& workspace, ThreadPool& pool) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/thread_pool.h"
 
@@ -25,6 +26,7 @@ struct Step {
   void** buffers;  // operands, then results
   int64_t tasks, grain;
   bool parallel;
+  absl::Span<const int64_t> shifts;  // Phase::shifts
 };
 
 // What kernels compute in beside their buffers.
@@ -46,7 +48,7 @@ class Workspace {
 
 // Whether `phase` is worth waking other threads for.
 bool IsParallel(const LoadedPhase& phase);
-// The steps of a kernel over `buffers`, which must stay where it is.
+// The steps of a kernel over `buffers`; both must stay where they are.
 void AppendSteps(const LoadedKernel& kernel, void** buffers, std::vector<Step>& steps);
 
 void RunStep(const Step& step, const Workspace& workspace, ThreadPool& pool);

@@ -35,7 +35,7 @@ absl::StatusOr<LoadedKernel> Jit::Link(const KernelObject& object) {
     auto address = jit_->lookup(phase.symbol);
     if (!address) return absl::InternalError(llvm::toString(address.takeError()));
     kernel.phases.push_back(
-        {address->toPtr<PhaseFunction>(), phase.tasks, phase.grain, phase.flops});
+        {address->toPtr<PhaseFunction>(), phase.tasks, phase.grain, phase.flops, phase.shifts});
   }
   return kernel;
 }

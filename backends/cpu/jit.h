@@ -21,6 +21,7 @@ struct LoadedPhase {
   PhaseFunction function;
   int64_t tasks, grain;
   double flops;
+  std::vector<int64_t> shifts;  // Phase::shifts
 };
 
 struct LoadedKernel {

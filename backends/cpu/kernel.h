@@ -24,12 +24,16 @@ struct Target {
 //   workspace: memref<Wxf32>, shared by all phases and threads of one dispatch,
 //   scratch: memref<Sxf32>, private to the thread,
 //   begin, end: index, the tasks to do.
-// What it computes must not depend on how [0, tasks) is cut into ranges.
+// What it computes must not depend on how [0, tasks) is cut into ranges. Several phases may be one
+// function, over parts of the operands and results.
 struct Phase {
   std::string symbol;
   int64_t tasks = 1;
   int64_t grain = 1;  // tasks a thread takes at a time
   double flops = 0;   // of all tasks; small phases run on the calling thread alone
+  // Bytes by which each of operands and results lies further on than where the function was emitted
+  // for; empty: none does.
+  std::vector<int64_t> shifts = {};
 };
 
 struct Kernel {
