@@ -30,7 +30,8 @@ struct DataOptions {
   // labels are left out where `target` is empty.
   bool training = true;
 
-  IdRange ids{};  // of tensors; ids beyond it are an error
+  IdRange ids{};                       // of tensors and .bin; ids beyond it are an error
+  std::vector<std::string> tensors{};  // that .safetensors must have
 
   // Text: --tokenizer=chars|bytes|DIR, or one that is loaded already and then wins.
   std::string tokenizer_spec = "chars";
@@ -38,7 +39,8 @@ struct DataOptions {
   absl::Status tokenizer_status{};  // why there may be none: what text is refused with
   int64_t vocab_size = 0;           // the model's; ids beyond it are an error. 0: not checked
   int64_t seq_len = 0;
-  int64_t stride = 0;  // 0: random windows, and side by side where `training` is false
+  int64_t stride = 0;   // 0: random windows, and side by side where `training` is false
+  bool shuffle = true;  // false: side by side in training too
   WindowLabels labels = WindowLabels::kEveryToken;
 
   // Token sequences of different lengths: classified texts and instructions. Longer ones are cut at

@@ -16,8 +16,8 @@ class Dataset {
 
   // The examples of an epoch, at least 1.
   virtual int64_t size() const = 0;
-  // True where example n is drawn at random from the number n alone, which may be any >= 0; then
-  // `size` only says after how many draws an epoch is counted, and there is no order to shuffle.
+  // True where example n is a function of the number n alone, which may be any >= 0; then `size`
+  // only says after how many draws an epoch is counted, and there is no order to shuffle.
   virtual bool endless() const { return false; }
   // The examples of these numbers, each below size() unless endless: by input name, examples along
   // dimension 0 of every tensor.

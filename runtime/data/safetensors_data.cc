@@ -1,8 +1,10 @@
 // .safetensors: any model's inputs by name, examples along dimension 0.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "runtime/data/data.h"
 #include "runtime/data/rows_dataset.h"
@@ -46,7 +48,20 @@ absl::Status CheckFinite(const SafetensorsFile& file, const SafetensorsFile::Ent
   }
 }
 
-absl::StatusOr<RowsDataset> Open(const std::string& path, const IdRange& ids) {
+absl::Status CheckPresent(const SafetensorsFile& file, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::vector<std::string_view> there;
+    for (const SafetensorsFile::Entry& entry : file.entries()) there.push_back(entry.name);
+    if (std::find(there.begin(), there.end(), name) == there.end())
+      return absl::InvalidArgumentError(absl::StrCat(
+          file.path(), ": no tensor ", name, ", which the model needs; there are ",
+          absl::StrJoin(there, ", ",
+                        [](std::string* out, std::string_view entry) { out->append(entry); })));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RowsDataset> Open(const std::string& path, const DataOptions& options) {
   TRAMA_ASSIGN_OR_RETURN(SafetensorsFile opened, SafetensorsFile::Open(path));
   const auto file = std::make_shared<const SafetensorsFile>(std::move(opened));
   std::vector<RowsDataset::Source> sources;
@@ -65,24 +80,25 @@ absl::StatusOr<RowsDataset> Open(const std::string& path, const IdRange& ids) {
                                                      sources.front().name, " has ", rows));
     TRAMA_RETURN_IF_ERROR(CheckFinite(*file, entry));
     if (!IsFloat(entry.dtype))
-      TRAMA_RETURN_IF_ERROR(CheckIds(path, entry.name, file->Read(entry), ids));
+      TRAMA_RETURN_IF_ERROR(CheckIds(path, entry.name, file->Read(entry), options.ids));
     rows = entry.shape[0];
     sources.push_back({entry.name, entry.dtype, Shape(entry.shape.begin() + 1, entry.shape.end()),
                        file->Raw(entry)});
   }
   if (sources.empty())
     return absl::InvalidArgumentError(absl::StrCat(path, ": no tensors, the data is empty"));
+  TRAMA_RETURN_IF_ERROR(CheckPresent(*file, options.tensors));
   return RowsDataset(std::move(sources), file, 0, rows);
 }
 
 absl::StatusOr<LoadedData> LoadSafetensors(const DataOptions& options) {
   LoadedData loaded;
-  TRAMA_ASSIGN_OR_RETURN(const RowsDataset all, Open(options.data, options.ids));
+  TRAMA_ASSIGN_OR_RETURN(const RowsDataset all, Open(options.data, options));
   if (!options.training || options.val_data.empty()) {
     TRAMA_RETURN_IF_ERROR(SplitRows(all, nullptr, options, loaded));
     return loaded;
   }
-  TRAMA_ASSIGN_OR_RETURN(const RowsDataset other, Open(options.val_data, options.ids));
+  TRAMA_ASSIGN_OR_RETURN(const RowsDataset other, Open(options.val_data, options));
   TRAMA_RETURN_IF_ERROR(SplitRows(all, &other, options, loaded));
   return loaded;
 }

@@ -34,7 +34,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> Training(Tokens tokens, const DataOptio
   const bool next = options.labels == WindowLabels::kNextToken;
   if (options.stride == 0 && !next)
     return std::make_unique<WindowDataset>(
-        WindowDataset::Random(std::move(tokens), options.seq_len, options.seed));
+        options.shuffle ? WindowDataset::Random(std::move(tokens), options.seq_len, options.seed)
+                        : WindowDataset::InOrder(std::move(tokens), options.seq_len));
   return std::make_unique<WindowDataset>(WindowDataset::Strided(
       std::move(tokens), options.seq_len, std::max<int64_t>(options.stride, 1), options.labels));
 }
@@ -157,7 +158,7 @@ absl::StatusOr<LoadedData> LoadBinary(const DataOptions& options) {
   TRAMA_RETURN_IF_ERROR(Check(options));
   const int64_t vocab_size = options.vocab_size > 0 ? options.vocab_size
                              : options.tokenizer    ? options.tokenizer->vocab_size()
-                                                    : 0;
+                                                    : options.ids.input_ids;
   TRAMA_ASSIGN_OR_RETURN(const Tokens file, Tokens::MapUint16(options.data));
   TRAMA_RETURN_IF_ERROR(CheckIds(file, options.data, vocab_size));
   const Tokens all = Limit(file, options);

@@ -16,6 +16,12 @@ WindowDataset WindowDataset::Random(Tokens tokens, int64_t seq_len, uint64_t see
   return dataset;
 }
 
+WindowDataset WindowDataset::InOrder(Tokens tokens, int64_t seq_len) {
+  WindowDataset dataset(std::move(tokens), seq_len, Placing::kInOrder);
+  dataset.size_ = (dataset.tokens_.size() - 1) / seq_len;
+  return dataset;
+}
+
 WindowDataset WindowDataset::Strided(Tokens tokens, int64_t seq_len, int64_t stride,
                                      WindowLabels labels) {
   WindowDataset dataset(std::move(tokens), seq_len, Placing::kStrided);
@@ -34,6 +40,7 @@ WindowDataset WindowDataset::Covering(Tokens tokens, int64_t seq_len, int64_t st
 }
 
 int64_t WindowDataset::StartOf(int64_t example) const {
+  if (placing_ == Placing::kInOrder) return example % size_ * seq_len_;
   if (placing_ != Placing::kRandom) return example * stride_;
   const uint64_t bits =
       RandomBits(seed_, RandomStream::kWindow, static_cast<uint64_t>(example), 0)[0];

@@ -12,6 +12,9 @@ class WindowDataset : public Dataset {
   // Windows at random places, window n at one drawn from (seed, n): endless. An epoch is as many
   // as stand side by side in the tokens. Needs seq_len + 1 tokens.
   static WindowDataset Random(Tokens tokens, int64_t seq_len, uint64_t seed);
+  // The windows that stand side by side, and after the last the first again: endless as well. Needs
+  // seq_len + 1 tokens.
+  static WindowDataset InOrder(Tokens tokens, int64_t seq_len);
   // Window n at token n * stride, whole ones only. Needs seq_len + 1 tokens.
   static WindowDataset Strided(Tokens tokens, int64_t seq_len, int64_t stride, WindowLabels labels);
   // Every token but the first is predicted once: windows `stride` apart, in 1 .. seq_len, each with
@@ -22,12 +25,14 @@ class WindowDataset : public Dataset {
   static WindowDataset Covering(Tokens tokens, int64_t seq_len, int64_t stride);
 
   int64_t size() const override { return size_; }
-  bool endless() const override { return placing_ == Placing::kRandom; }
+  bool endless() const override {
+    return placing_ == Placing::kRandom || placing_ == Placing::kInOrder;
+  }
   absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const override;
   uint32_t Checksum() const override { return tokens_.Checksum(); }
 
  private:
-  enum class Placing { kRandom, kStrided, kCovering };
+  enum class Placing { kRandom, kInOrder, kStrided, kCovering };
   WindowDataset(Tokens tokens, int64_t seq_len, Placing placing)
       : tokens_(std::move(tokens)), seq_len_(seq_len), placing_(placing) {}
   int64_t StartOf(int64_t example) const;

@@ -122,6 +122,15 @@ TEST_F(BadInputTable, Data) {
        {{"d.tsv", "no tab\n"}},
        {"eval", "m", "--data=d.tsv"},
        "d.tsv:1:"},
+      {"ids out of range",
+       {{"d.bin", std::string("\1\0\2\0\x60\xea\3\0\1\0", 10)}},
+       {"train", "gpt", "--data=d.bin", "--seq_len=2", "--steps=1", "--out=o"},
+       "d.bin: byte 4: id 60000 is outside the model's vocabulary of 256"},
+      {"ids out of range",
+       {{"d.bin", std::string("\1\0\2\0\3\0\2\0", 8)}},
+       {"train", "gpt", "--data=d.bin", "--seq_len=2", "--steps=1", "--set=vocab_size=3",
+        "--out=o"},
+       "d.bin: byte 4: id 3 is outside the model's vocabulary of 3"},
       {"an unknown kind", {{"d.xyz", "a"}}, {"eval", "m", "--data=d.xyz"}, "unknown kind of data"},
   });
 }

@@ -54,6 +54,23 @@ TEST(TextDataTest, RandomWindowsDependOnTheExampleAlone) {
   EXPECT_EQ(Ints(again.at("input_ids")), std::vector<int32_t>(ids.begin() + 16, ids.begin() + 32));
 }
 
+TEST(TextDataTest, WindowsInOrderBeginAgainAtTheEnd) {
+  const TempDir dir;
+  DataOptions options{
+      .data = dir.Write("a.txt", "abcdefghijk"), .tokenizer_spec = "bytes", .seq_len = 4};
+  options.shuffle = false;
+  ASSERT_OK_AND_ASSIGN(const LoadedData loaded, LoadData(options));
+  ASSERT_OK_AND_ASSIGN(auto batches, BatchIterator::Create(*loaded.train, {.batch_size = 3}));
+  std::string inputs, labels;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(const Batch batch, batches.Next());
+    for (const int32_t id : Ints(batch.tensors.at("input_ids"))) inputs += static_cast<char>(id);
+    for (const int32_t id : Ints(batch.tensors.at("labels"))) labels += static_cast<char>(id);
+  }
+  EXPECT_EQ(inputs, "abcdefghabcdefghabcdefgh");
+  EXPECT_EQ(labels, "bcdefghibcdefghibcdefghi");
+}
+
 // Every start is drawn about as often as the others, the first and the last included.
 TEST(TextDataTest, RandomWindowsCoverTheText) {
   const TempDir dir;
@@ -201,6 +218,9 @@ TEST(TextDataTest, ReadsUint16Ids) {
   EXPECT_EQ(Ints(batch.at("labels")), (std::vector<int32_t>{2, 65535, 3}));
   options.vocab_size = 100;
   EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "a.bin: byte 4: id 65535 is outside"));
+  options.vocab_size = 0;
+  options.ids.input_ids = 2;
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "a.bin: byte 2: id 2 is outside"));
   options.data = dir.Write("odd.bin", "abc");
   EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "odd.bin: byte 2: half a uint16"));
   options.data = dir.Write("none.bin", "");

@@ -70,6 +70,18 @@ absl::Status CheckFeatures(const std::string& data, const std::vector<std::strin
                                                  "), the model takes ", wanted));
 }
 
+// The inputs that the model does not do without: all but masks, and labels where nothing is
+// learned.
+absl::StatusOr<std::vector<std::string>> NeededTensors(const ModelEntry& entry,
+                                                       const Config& config, Purpose purpose) {
+  TRAMA_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, entry.make(config));
+  std::vector<std::string> names;
+  for (const TensorSpec& input : model->Inputs(/*batch=*/1, /*length=*/1))
+    if (!input.name.ends_with("_mask") && (input.name != "labels" || purpose != Purpose::kPredict))
+      names.push_back(input.name);
+  return names;
+}
+
 std::string Text(const Config& config, const char* key) {
   return config.String(key, "").value_or("");
 }
@@ -134,7 +146,11 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
     TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
   }
+  options.shuffle = flags.Bool("shuffle");
   TRAMA_ASSIGN_OR_RETURN(options.ids, IdRangeOf(config));
+  if (ExtensionOf(options.data) == ".safetensors") {
+    TRAMA_ASSIGN_OR_RETURN(options.tensors, NeededTensors(*entry, config, purpose));
+  }
   options.text_column = flags.String("text_column");
   options.balance = flags.Bool("balance");
   options.part = flags.String("part");
