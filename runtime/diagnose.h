@@ -10,7 +10,7 @@ namespace trama {
 
 // Runs `program` again, one dispatch at a time, on the session's own blocks, and describes the
 // first that writes NaN or an infinity it was not given: "matmul h.0.attn.c_attn (gpt2.h:41)". ""
-// where every number is finite. State that the program would update is left as it was.
+// where every number is finite. What the program would update by then is updated.
 absl::StatusOr<std::string> FirstNonFinite(Session& session, uint32_t program);
 
 }  // namespace trama

@@ -17,6 +17,8 @@
 namespace trama {
 namespace {
 
+constexpr char kAccumulated[] = "accumulated:";  // what train-step sums up, by name
+
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -27,11 +29,16 @@ std::vector<int64_t> Range(int64_t begin, int64_t end) {
   return indices;
 }
 
-std::string Details(const TrainResult& result, int64_t tokens, double seconds) {
+// The ids that a batch has, padding included; of a model without any, the examples.
+int64_t CountRead(const Batch& batch) {
+  const auto ids = batch.tensors.find("input_ids");
+  return ids == batch.tensors.end() ? batch.size : ids->second.num_elements();
+}
+
+std::string Details(const TrainResult& result, double per_second, bool has_tokens) {
   std::string text = absl::StrFormat("loss %.4f", result.loss);
   if (std::isfinite(result.val_loss)) absl::StrAppendFormat(&text, ", val %.4f", result.val_loss);
-  if (tokens > 0)
-    absl::StrAppendFormat(&text, ", %.0f tokens/s", static_cast<double>(tokens) / seconds);
+  absl::StrAppendFormat(&text, ", %.0f %s/s", per_second, has_tokens ? "tokens" : "examples");
   return text;
 }
 
@@ -73,9 +80,10 @@ std::vector<TensorSpec> SpecsOf(const TensorMap& tensors) {
 
 int64_t CountTargets(const TensorMap& batch, int64_t size) {
   auto labels = batch.find("labels");
-  if (labels == batch.end() || labels->second.dtype != DType::kI32) return size;
-  const auto values = labels->second.data<int32_t>();
-  return std::count_if(values.begin(), values.end(), [](int32_t id) { return id != -100; });
+  if (labels == batch.end() || IsFloat(labels->second.dtype)) return size;
+  int64_t count = 0;
+  for (int64_t i = 0; i < labels->second.num_elements(); ++i) count += labels->second.at(i) != -100;
+  return count;
 }
 
 // ---------------------------------------------------------------- evaluation
@@ -119,7 +127,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
   trainer->batches_ = std::make_unique<BatchIterator>(std::move(batches));
   TRAMA_RETURN_IF_ERROR(trainer->PlanSteps());
 
-  const bool accumulates = options.batch.grad_accumulation > 1;
+  const bool accumulates = trainer->Accumulates();
   const int64_t batch_size = trainer->batches_->batch_size();
   std::vector<int64_t> sizes{batch_size};
   if (const int64_t rest = data.train->size() % batch_size; rest != 0 && !data.train->endless())
@@ -127,6 +135,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
   std::vector<Program> programs;
   for (const int64_t index : data.train->ShapeExamples()) {
     TRAMA_ASSIGN_OR_RETURN(const TensorMap example, data.train->Batch({index}));
+    trainer->has_tokens_ = example.contains("input_ids");
     for (const int64_t size : sizes)
       AddProgram(ProgramFor(StepName("train", example, size),
                             accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
@@ -163,56 +172,80 @@ absl::Status Trainer::PlanSteps() {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::RunChecked(uint32_t program, const char* what) {
-  TRAMA_RETURN_IF_ERROR(session_->Run(program));
-  const Session::Slot* finite = session_->Output(program, "finite");
-  if (!finite) return absl::OkStatus();
-  TRAMA_ASSIGN_OR_RETURN(const double ok, session_->ReadScalar(*finite));
-  if (ok != 0) return absl::OkStatus();
-  TRAMA_ASSIGN_OR_RETURN(std::string op, FirstNonFinite(*session_, program));
-  return absl::FailedPreconditionError(
-      absl::StrCat("step ", step_ + 1, ": ", what, " is not finite",
-                   op.empty() ? "" : absl::StrCat("; first from ", op),
-                   "; the parameters are those before this step"));
+absl::StatusOr<uint32_t> Trainer::Give(const Batch& batch) {
+  TRAMA_ASSIGN_OR_RETURN(const uint32_t program,
+                         session_->Find(StepName("train", batch.tensors, batch.size)));
+  for (const auto& [name, tensor] : batch.tensors) {
+    const Session::Slot* slot = session_->Input(program, name);
+    if (!slot)
+      return absl::InvalidArgumentError(
+          absl::StrCat("the data has ", name, ", which ", model_.entry->name, " does not take"));
+    TRAMA_RETURN_IF_ERROR(session_->Write(*slot, tensor));
+  }
+  TRAMA_RETURN_IF_ERROR(session_->WriteScalars(program, ScalarsOfStep(batch.first)));
+  return program;
 }
 
-absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
+Scalars Trainer::ScalarsOfStep(int64_t first_example) const {
   Scalars scalars;
   scalars.step = step_ + 1;
   scalars.lr = options_.schedule.At(step_ + 1);
   scalars.seed = options_.seed;
   scalars.beta1 = options_.optimizer.beta1;
   scalars.beta2 = options_.optimizer.beta2;
-  uint32_t last = apply_;
-  while (true) {
-    TRAMA_ASSIGN_OR_RETURN(Batch batch, batches_->Next());
-    TRAMA_ASSIGN_OR_RETURN(const uint32_t program,
-                           session_->Find(StepName("train", batch.tensors, batch.size)));
-    for (const auto& [name, tensor] : batch.tensors) {
-      const Session::Slot* slot = session_->Input(program, name);
-      if (!slot)
-        return absl::InvalidArgumentError(
-            absl::StrCat("the data has ", name, ", which ", model_.entry->name, " does not take"));
-      TRAMA_RETURN_IF_ERROR(session_->Write(*slot, tensor));
-      if (name == "input_ids") *tokens += tensor.num_elements();
-    }
-    scalars.first_example = batch.first;
-    TRAMA_RETURN_IF_ERROR(session_->WriteScalars(program, scalars));
-    TRAMA_RETURN_IF_ERROR(RunChecked(program, "the loss or a gradient"));
-    if (options_.batch.grad_accumulation == 1) {
-      last = program;
-      break;
-    }
-    if (batch.ends_update) {
-      TRAMA_RETURN_IF_ERROR(session_->WriteScalars(apply_, scalars));
-      TRAMA_RETURN_IF_ERROR(RunChecked(apply_, "the loss or a gradient"));
-      break;
-    }
+  scalars.first_example = first_example;
+  return scalars;
+}
+
+absl::Status Trainer::Update(double* loss, double* grad_norm, int64_t* tokens) {
+  const BatchIterator::Place start = batches_->place();
+  uint32_t last = 0;
+  for (bool ends = false; !ends;) {
+    TRAMA_ASSIGN_OR_RETURN(const Batch batch, batches_->Next());
+    TRAMA_ASSIGN_OR_RETURN(last, Give(batch));
+    TRAMA_RETURN_IF_ERROR(session_->Run(last));
+    *tokens += CountRead(batch);
+    ends = batch.ends_update;
   }
-  TRAMA_ASSIGN_OR_RETURN(*loss, session_->ReadScalar(*session_->Output(last, "loss")));
-  TRAMA_ASSIGN_OR_RETURN(*grad_norm, session_->ReadScalar(*session_->Output(last, "grad_norm")));
+  if (Accumulates()) {
+    last = apply_;
+    TRAMA_RETURN_IF_ERROR(session_->WriteScalars(last, ScalarsOfStep(0)));
+    TRAMA_RETURN_IF_ERROR(session_->Run(last));
+  }
+  TRAMA_ASSIGN_OR_RETURN(const double finite, Result(last, "finite"));
+  if (finite == 0) return NotFinite(last, start);
+  TRAMA_ASSIGN_OR_RETURN(*loss, Result(last, "loss"));
+  TRAMA_ASSIGN_OR_RETURN(*grad_norm, Result(last, "grad_norm"));
   ++step_;
   return absl::OkStatus();
+}
+
+absl::StatusOr<double> Trainer::Result(uint32_t program, const char* name) const {
+  return session_->ReadScalar(*session_->Output(program, name));
+}
+
+absl::Status Trainer::NotFinite(uint32_t last, const BatchIterator::Place& start) {
+  std::string op;
+  if (Accumulates()) {
+    // What was summed is gone, and is summed again.
+    TRAMA_RETURN_IF_ERROR(session_->ClearState(kAccumulated));
+    batches_->ReturnTo(start);
+    for (bool ends = false; op.empty() && !ends;) {
+      TRAMA_ASSIGN_OR_RETURN(const Batch batch, batches_->Next());
+      TRAMA_ASSIGN_OR_RETURN(const uint32_t program, Give(batch));
+      TRAMA_ASSIGN_OR_RETURN(op, FirstNonFinite(*session_, program));
+      ends = batch.ends_update;
+    }
+  }
+  if (op.empty()) {
+    TRAMA_ASSIGN_OR_RETURN(op, FirstNonFinite(*session_, last));
+  }
+  if (Accumulates()) TRAMA_RETURN_IF_ERROR(session_->ClearState(kAccumulated));
+  batches_->ReturnTo(start);
+  return absl::FailedPreconditionError(
+      absl::StrCat("step ", step_ + 1, ": the loss or a gradient is not finite",
+                   op.empty() ? "" : absl::StrCat("; first from ", op),
+                   "; the parameters are those before this step"));
 }
 
 absl::Status Trainer::Evaluate(TrainResult* result) {
@@ -237,6 +270,7 @@ absl::Status Trainer::WithLastState(const absl::Status& lost, int64_t step) cons
 absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   TrainResult result;
   result.step = step_;
+  result.loss = loss_;
   result.val_loss = result.best_val_loss = std::numeric_limits<double>::quiet_NaN();
   // An earlier run's best is not this one's.
   if (step_ == 0 && !options_.out.empty())
@@ -257,15 +291,14 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     int64_t tokens = 0;
     if (absl::Status status = Update(&result.loss, &grad_norm, &tokens); !status.ok()) {
       // Where a step is not finite, the state is still that of the last good one: it is kept.
-      if (absl::IsFailedPrecondition(status) && step_ > 0 && checkpointed != step_) {
-        TRAMA_RETURN_IF_ERROR(session_->ClearState("accumulated:"));
+      if (absl::IsFailedPrecondition(status) && step_ > 0 && checkpointed != step_)
         TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
-      }
       return IsLost(status) ? WithLastState(status, std::max(checkpointed, resumed)) : status;
     }
     result.step = step_;
+    loss_ = result.loss;
     tokens_ += tokens;
-    const double seconds = Now() - start;
+    const double per_second = static_cast<double>(tokens) / (Now() - start);
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
     bool evaluated = false;
@@ -280,8 +313,8 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       line.Set("loss", result.loss);
       line.Set("lr", options_.schedule.At(step_));
       line.Set("grad_norm", grad_norm);
-      if (tokens_ > 0) line.Set("tokens", tokens_);
-      if (tokens > 0) line.Set("tokens_per_second", static_cast<double>(tokens) / seconds);
+      if (has_tokens_) line.Set("tokens", tokens_);
+      line.Set("tokens_per_second", per_second);
       if (evaluated) line.Set("val_loss", result.val_loss);
       TRAMA_RETURN_IF_ERROR(metrics->Write(line));
     }
@@ -293,7 +326,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       }
       TRAMA_RETURN_IF_ERROR(WriteBest());
     }
-    if (!options_.quiet) progress.Update(step_, Details(result, tokens, seconds));
+    if (!options_.quiet) progress.Update(step_, Details(result, per_second, has_tokens_));
     if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 &&
         checkpointed != step_) {
       TRAMA_RETURN_IF_ERROR(WriteCheckpoint());

@@ -43,7 +43,7 @@ struct TrainOptions {
 
 struct TrainResult {
   int64_t step = 0;          // updates done
-  double loss = 0;           // of the batch before the last update
+  double loss = 0;           // of the batch before the last update; NaN where none is known
   double val_loss = 0;       // of the last evaluation; NaN where there was none
   double best_val_loss = 0;  // the lowest so far, and the step of it; NaN where there was none
   int64_t best_step = 0;
@@ -74,7 +74,7 @@ class Evaluator {
 
 // The specs of `tensors`, which `program` takes.
 std::vector<TensorSpec> SpecsOf(const TensorMap& tensors);
-// Targets of a batch that count: labels other than -100 (all of a batch without integer labels).
+// Targets of a batch that count: integer labels other than -100, or `size` examples.
 int64_t CountTargets(const TensorMap& batch, int64_t size);
 
 class Trainer {
@@ -99,7 +99,13 @@ class Trainer {
   absl::Status Resume();
   // One update; the batches it takes come from batches_.
   absl::Status Update(double* loss, double* grad_norm, int64_t* tokens);
-  absl::Status RunChecked(uint32_t program, const char* what);
+  // Writes a batch, and the numbers of the step, to the inputs of the program for it.
+  absl::StatusOr<uint32_t> Give(const Batch& batch);
+  Scalars ScalarsOfStep(int64_t first_example) const;
+  absl::StatusOr<double> Result(uint32_t program, const char* name) const;
+  // The error of the update that began at `start` and ended with program `last`, whose loss or norm
+  // is not finite. The next batch is that of `start` again.
+  absl::Status NotFinite(uint32_t last, const BatchIterator::Place& start);
   // A lost device's error, with where the state of `step` (-1: of none) is.
   absl::Status WithLastState(const absl::Status& lost, int64_t step) const;
   absl::Status WriteCheckpoint();
@@ -108,6 +114,7 @@ class Trainer {
   absl::Status Evaluate(TrainResult* result);
   absl::Status WriteBest();
   absl::Status WriteAdapterFiles(const std::string& directory);
+  bool Accumulates() const { return options_.batch.grad_accumulation > 1; }
   bool StopsEarly() const {
     return options_.early_stopping > 0 && evaluations_since_best_ >= options_.early_stopping;
   }
@@ -121,7 +128,9 @@ class Trainer {
   int64_t total_steps_ = 0, step_ = 0;
   double best_val_loss_ = std::numeric_limits<double>::infinity();
   int64_t best_step_ = 0, evaluations_since_best_ = 0;
-  int64_t tokens_ = 0;  // that updates have read, padding included
+  double loss_ = std::numeric_limits<double>::quiet_NaN();  // of the last update's batch
+  int64_t tokens_ = 0;  // that updates have read, padding included; examples where there are none
+  bool has_tokens_ = false;
   bool wrote_model_ = false;
 };
 

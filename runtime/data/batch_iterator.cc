@@ -31,8 +31,8 @@ void BatchIterator::OrderEpoch() {
   order_.resize(static_cast<size_t>(dataset_->size()));
   std::iota(order_.begin(), order_.end(), 0);
   for (size_t i = order_.size(); i > 1; --i) {  // Fisher and Yates
-    const uint64_t bits =
-        RandomBits(options_.seed, RandomStream::kShuffle, i, static_cast<uint32_t>(epoch_))[0];
+    const uint64_t bits = RandomBits(options_.seed, RandomStream::kShuffle, i,
+                                     static_cast<uint32_t>(place_.epoch))[0];
     std::swap(order_[i - 1], order_[UniformBelow(bits, static_cast<int64_t>(i))]);
   }
 }
@@ -48,39 +48,44 @@ int64_t BatchIterator::updates_per_epoch() const {
 
 absl::StatusOr<Batch> BatchIterator::Next() {
   Batch batch;
-  batch.epoch = epoch_;
-  batch.first = examples_;
+  batch.epoch = place_.epoch;
+  batch.first = place_.examples;
   batch.size = batch_size_;
-  if (!dataset_->endless()) batch.size = std::min(batch_size_, dataset_->size() - index_);
+  if (!dataset_->endless()) batch.size = std::min(batch_size_, dataset_->size() - place_.index);
   // All examples of the update, this batch's among them; those drawn at random have one shape.
-  int64_t begin = index_, end = index_ + batch.size;
+  int64_t begin = place_.index, end = place_.index + batch.size;
   if (!dataset_->endless()) {
-    begin = index_ - examples_;
+    begin = place_.index - place_.examples;
     end = (dataset_->size() - begin) / batch_size_ < options_.grad_accumulation
               ? dataset_->size()
               : begin + batch_size_ * options_.grad_accumulation;
   }
   std::vector<int64_t> update;
-  for (int64_t place = begin; place < end; ++place)
-    update.push_back(order_.empty() ? place : order_[place]);
-  const auto examples = absl::MakeConstSpan(update).subspan(static_cast<size_t>(index_ - begin),
-                                                            static_cast<size_t>(batch.size));
+  for (int64_t at = begin; at < end; ++at) update.push_back(order_.empty() ? at : order_[at]);
+  const auto examples = absl::MakeConstSpan(update).subspan(
+      static_cast<size_t>(place_.index - begin), static_cast<size_t>(batch.size));
   TRAMA_ASSIGN_OR_RETURN(batch.tensors, dataset_->BatchWithin(examples, update));
 
-  index_ += batch.size;
-  examples_ += batch.size;
-  ++batches_;
-  batch.ends_epoch =
-      index_ >= (dataset_->endless() ? (epoch_ + 1) * dataset_->size() : dataset_->size());
+  place_.index += batch.size;
+  place_.examples += batch.size;
+  ++place_.batches;
+  batch.ends_epoch = place_.index >= (dataset_->endless() ? (place_.epoch + 1) * dataset_->size()
+                                                          : dataset_->size());
   batch.ends_update =
-      batches_ == options_.grad_accumulation || (batch.ends_epoch && !dataset_->endless());
-  if (batch.ends_update) batches_ = examples_ = 0;
+      place_.batches == options_.grad_accumulation || (batch.ends_epoch && !dataset_->endless());
+  if (batch.ends_update) place_.batches = place_.examples = 0;
   if (batch.ends_epoch) {
-    ++epoch_;
-    if (!dataset_->endless()) index_ = 0;
+    ++place_.epoch;
+    if (!dataset_->endless()) place_.index = 0;
     OrderEpoch();
   }
   return batch;
+}
+
+void BatchIterator::ReturnTo(const Place& place) {
+  const bool elsewhere = place.epoch != place_.epoch;
+  place_ = place;
+  if (elsewhere) OrderEpoch();
 }
 
 uint32_t BatchIterator::Checksum() const {
@@ -90,8 +95,8 @@ uint32_t BatchIterator::Checksum() const {
 
 Json BatchIterator::Position() const {
   Json json;
-  json.Set("epoch", epoch_).Set("index", index_);
-  json.Set("batches", batches_).Set("examples", examples_);
+  json.Set("epoch", place_.epoch).Set("index", place_.index);
+  json.Set("batches", place_.batches).Set("examples", place_.examples);
   json.Set("data_size", dataset_->size());
   json.Set("data_checksum", static_cast<int64_t>(Checksum()));
   json.Set("batch_size", batch_size_).Set("grad_accumulation", options_.grad_accumulation);
@@ -118,11 +123,7 @@ absl::Status BatchIterator::Restore(const Json& position) {
   if (epoch < 0 || index < 0 || (!dataset_->endless() && index >= dataset_->size()) ||
       batches < 0 || batches >= options_.grad_accumulation || examples < 0)
     return absl::InvalidArgumentError("the data position is out of range");
-  epoch_ = epoch;
-  index_ = index;
-  batches_ = batches;
-  examples_ = examples;
-  OrderEpoch();
+  ReturnTo({epoch, index, batches, examples});
   return absl::OkStatus();
 }
 

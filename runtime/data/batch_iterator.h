@@ -43,9 +43,17 @@ class BatchIterator {
   // Batches and updates in an epoch; `epochs` times the latter is --steps.
   int64_t batches_per_epoch() const;
   int64_t updates_per_epoch() const;
-  int64_t epoch() const { return epoch_; }
+  int64_t epoch() const { return place_.epoch; }
 
-  // Where the next batch comes from, with what the order depends on.
+  // Where the next batch comes from: to come back to, with the same data in the same order.
+  struct Place {
+    int64_t epoch = 0, index = 0;       // the next example's; an endless dataset's index goes on
+    int64_t batches = 0, examples = 0;  // of the update so far
+  };
+  const Place& place() const { return place_; }
+  void ReturnTo(const Place& place);
+
+  // The same for another run, with what the order depends on.
   Json Position() const;
   // FailedPrecondition names what differs: data, batch size, accumulation, shuffling or seed.
   absl::Status Restore(const Json& position);
@@ -58,9 +66,8 @@ class BatchIterator {
   const Dataset* dataset_ = nullptr;
   BatchOptions options_;
   int64_t batch_size_ = 0;
-  int64_t epoch_ = 0, index_ = 0;       // the next example's; an endless dataset's index goes on
-  int64_t batches_ = 0, examples_ = 0;  // of the update so far
-  std::vector<int64_t> order_;          // of the examples in this epoch; empty: as they are
+  Place place_;
+  std::vector<int64_t> order_;                // of the examples in this epoch; empty: as they are
   mutable std::optional<uint32_t> checksum_;  // of the data, once it was asked for
 };
 

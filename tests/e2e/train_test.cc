@@ -227,6 +227,8 @@ TEST(Train, StopsEarlyAndKeepsTheBest) {
   // Resumed, it has nothing left to do.
   const Outcome again = place.Trama(arguments);
   EXPECT_EQ(again.status, 0) << again.err;
+  ASSERT_OK_AND_ASSIGN(const Json said, Json::Parse(again.out));
+  EXPECT_EQ(*said.Get<double>("loss"), *summary.Get<double>("loss"));
   EXPECT_EQ(place.Read("m.jsonl"), lines);
 }
 
@@ -302,6 +304,8 @@ TEST(Train, AccumulationEqualsTheLargeBatch) {
                             small = Losses(place, "small.jsonl");
   ASSERT_EQ(large.size(), small.size());
   for (size_t i = 0; i < large.size(); ++i) EXPECT_NEAR(large[i], small[i], 1e-6);
+  // A table has no tokens: its examples are counted.
+  for (const double rate : Numbers(place, "large.jsonl", "tokens_per_second")) EXPECT_GT(rate, 0);
 }
 
 // The data's values overflow the loss: the run stops at that step, names the op and keeps the
@@ -315,6 +319,43 @@ TEST(Train, NamesTheOpThatIsNotFinite) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("is not finite"));
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("first from"));
+}
+
+// The same where an update sums the gradients of several batches: the batch is found again.
+TEST(Train, NamesTheOpThatIsNotFiniteInAnyBatch) {
+  Workplace place;
+  place.Write("t.csv", "a,kind\n1,x\n-1,y\n2,x\n1e38,y\n");
+  place.Write("text.txt", std::string(200, 'a') + "b");
+  const Outcome table =
+      place.Trama({"train", "mlp", "--data=t.csv", "--target=kind", "--positive=x", "--steps=3",
+                   "--batch_size=2", "--grad_accumulation=2", "--shuffle=false", "--lr=1e10",
+                   "--optimizer=sgd", "--quiet", "--out=m"});
+  const Outcome text =
+      place.Trama({"train", "gpt", "--data=text.txt", "--steps=3", "--lr=1e20",
+                   "--grad_accumulation=2", "--batch_size=2", "--seq_len=8", "--set=n_layer=1",
+                   "--set=n_embd=16", "--set=n_head=2", "--quiet", "--out=g"});
+  for (const Outcome* outcome : {&table, &text}) {
+    EXPECT_EQ(outcome->status, 1);
+    EXPECT_THAT(outcome->err, ::testing::ContainsRegex("is not finite; first from .*\\.h:[0-9]+"));
+  }
+}
+
+// Text without shuffling is read from its beginning on, whatever the seed.
+TEST(Train, ReadsTextInItsOrder) {
+  Workplace place;
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "linha " + std::to_string(i * i) + "; ";
+  place.Write("text.txt", text);
+  for (const char* shuffle : {"true", "false"})
+    ASSERT_EQ(place
+                  .Trama({"train", "gpt", "--data=text.txt", "--steps=2", "--seq_len=8",
+                          "--batch_size=2", "--set=n_layer=1", "--set=n_embd=16", "--set=n_head=2",
+                          "--quiet", "--optimizer=sgd", std::string("--shuffle=") + shuffle,
+                          std::string("--metrics=") + shuffle + ".jsonl",
+                          std::string("--out=") + shuffle})
+                  .status,
+              0);
+  EXPECT_NE(Losses(place, "true.jsonl"), Losses(place, "false.jsonl"));
 }
 
 // A later step that is not finite leaves a checkpoint of the last good one.

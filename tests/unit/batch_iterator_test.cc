@@ -109,6 +109,25 @@ TEST(BatchIteratorTest, ResumesAnywhere) {
   }
 }
 
+TEST(BatchIteratorTest, ReturnsToAnEarlierPlace) {
+  const RowsDataset data = Numbers(14);
+  ASSERT_OK_AND_ASSIGN(
+      auto it, BatchIterator::Create(data, {.batch_size = 4, .grad_accumulation = 3, .seed = 5}));
+  for (int i = 0; i < 20; ++i) {
+    const BatchIterator::Place start = it.place();
+    std::vector<Batch> want;
+    for (int next = 0; next < 5; ++next) {  // into the next epoch
+      ASSERT_OK_AND_ASSIGN(want.emplace_back(), it.Next());
+    }
+    it.ReturnTo(start);
+    for (const Batch& batch : want) {
+      ASSERT_OK_AND_ASSIGN(const Batch got, it.Next());
+      EXPECT_EQ(NumbersOf(got), NumbersOf(batch));
+      EXPECT_EQ(got.ends_update, batch.ends_update);
+    }
+  }
+}
+
 TEST(BatchIteratorTest, AnEndlessDatasetGivesFullBatches) {
   const WindowDataset data = WindowDataset::Random(Tokens(std::vector<int32_t>(50, 1)), 7, 0);
   EXPECT_EQ(data.size(), 7);

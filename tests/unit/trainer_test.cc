@@ -1,12 +1,15 @@
 // Training programs and the trainer around them, on `reference`.
 #include "runtime/trainer.h"
 
+#include <cmath>
+
 #include "base/status_macros.h"
 #include "base/status_matchers.h"
 #include "frontend/init.h"
 #include "gtest/gtest.h"
 #include "models/classifier.h"
 #include "runtime/checkpoint.h"
+#include "runtime/data/rows_dataset.h"
 #include "runtime/formats/safetensors.h"
 #include "tests/temp_dir.h"
 
@@ -115,6 +118,54 @@ absl::StatusOr<TrainResult> TrainOnTable(const TempDir& dir, int64_t steps,
   options.resume = options.quiet = true;
   TRAMA_ASSIGN_OR_RETURN(auto trainer, Trainer::Create(model, data, options, OnReference()));
   return trainer->Run();
+}
+
+TEST(TrainerTest, KeepsTheLossOfARunThatHasEnded) {
+  const TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const TrainResult ended, TrainOnTable(dir, 5, "m"));
+  EXPECT_GT(ended.loss, 0);
+  for (const int64_t steps : {5, 3}) {
+    ASSERT_OK_AND_ASSIGN(const TrainResult again, TrainOnTable(dir, steps, "m"));
+    EXPECT_EQ(again.step, 5);
+    EXPECT_EQ(again.loss, ended.loss);
+  }
+  // As of an older checkpoint: the loss is not known.
+  ASSERT_OK_AND_ASSIGN(Checkpoint checkpoint, LoadCheckpoint(dir / "m"));
+  Json state = Json::MakeObject();
+  for (const auto& [key, value] : checkpoint.trainer_state.object())
+    if (key != "loss") state.Set(key, value);
+  checkpoint.trainer_state = std::move(state);
+  ASSERT_OK(SaveCheckpoint(dir / "m", checkpoint));
+  ASSERT_OK_AND_ASSIGN(const TrainResult unknown, TrainOnTable(dir, 5, "m"));
+  EXPECT_TRUE(std::isnan(unknown.loss));
+}
+
+// Labels of either type, some of them not counted, in batches that count more and fewer.
+TEST(EvaluatorTest, CountsLabelsOfBothTypes) {
+  Config config;
+  config.Set("features", int64_t{2});
+  config.Set("classes", int64_t{3});
+  ASSERT_OK_AND_ASSIGN(const LoadedModel model, NewModel("mlp", config, /*seed=*/1));
+  const std::vector<double> labels = {0, -100, 2, 1, -100, -100, 2};
+  std::vector<Evaluation> evaluations;
+  for (const DType dtype : {DType::kI32, DType::kI64}) {
+    HostTensor x(DType::kF32, {7, 2}), y(dtype, {7});
+    for (int64_t i = 0; i < 7; ++i) {
+      x.set(2 * i, static_cast<double>(i));
+      x.set(2 * i + 1, 1);
+      y.set(i, labels[static_cast<size_t>(i)]);
+    }
+    const RowsDataset data(TensorMap{{"x", x}, {"labels", y}});
+    std::vector<Program> programs;
+    const Evaluator evaluator(data, /*batch_size=*/2, &programs);
+    ASSERT_OK_AND_ASSIGN(const auto session,
+                         Session::Create(*model.model, programs, OnReference()));
+    ASSERT_OK(session->LoadState(model.parameters));
+    ASSERT_OK_AND_ASSIGN(evaluations.emplace_back(), evaluator.Run(*session));
+  }
+  EXPECT_EQ(evaluations[0].targets, 4);
+  EXPECT_EQ(evaluations[1].targets, 4);
+  EXPECT_EQ(evaluations[0].loss, evaluations[1].loss);
 }
 
 TEST(TrainerTest, GoesOnFromACheckpointOfVersion1) {

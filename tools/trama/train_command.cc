@@ -284,7 +284,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   if (!result.ok()) return result.status();
   Json summary = Json::MakeObject();
   summary.Set("steps", result->step);
-  summary.Set("loss", result->loss);
+  if (std::isfinite(result->loss)) summary.Set("loss", result->loss);
   if (std::isfinite(result->val_loss)) summary.Set("val_loss", result->val_loss);
   if (options.eval_every > 0 && std::isfinite(result->best_val_loss)) {
     summary.Set("best_val_loss", result->best_val_loss);
