@@ -134,10 +134,12 @@ absl::StatusOr<Results> OneResult(Recorder& recorder, const Program& program, co
   }
   Tensor loss = output(kLossName);
   if (!loss && recorder.status().ok())
-    return absl::InvalidArgumentError(
-        absl::StrCat(program.name,
-                     ": there is no loss: the model has none, or `labels` is not "
-                     "among the inputs"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        program.name, ": there is no loss: the model has none, or `labels` is not among the inputs",
+        program.kind == ProgramKind::kGradients && !names.empty()
+            ? absl::StrCat("; without one, input ", kGradOutput,
+                           " is the gradient of the first output, ", names[0])
+            : ""));
   return Results{{kLossName, loss}};
 }
 

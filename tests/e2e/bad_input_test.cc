@@ -181,6 +181,8 @@ TEST_F(BadInput, TensorsThatDoNotFitTheModel) {
   run("forward", "'input_ids' is missing");
   write("in.safetensors", {{"input_ids", ids}, {"position", ids}});
   run("forward", "has no input 'position'");
+  write("in.safetensors", {{"input_ids", ids}});
+  run("gradients", "without one, input grad_output is the gradient of the first output, logits");
 
   const auto train = [&](const std::string& message) {
     Expect({"train", "m", "--data=d.safetensors", "--steps=1", "--out=t", "--quiet"}, 1, message);
@@ -193,7 +195,12 @@ TEST_F(BadInput, TensorsThatDoNotFitTheModel) {
   write("d.safetensors", {{"input_ids", ids}, {"labels", ids}, {"extra", ids}});
   train("has no input 'extra'");
   write("d.safetensors", {{"input_ids", ids}});
-  train("there is no loss");
+  train("d.safetensors: no tensor labels, which the model needs; there are input_ids");
+  write("d.safetensors", {{"input_ids", ids}, {"labels", ids}});
+  write("v.safetensors", {{"labels", ids}});
+  Expect({"train", "m", "--data=d.safetensors", "--val_data=v.safetensors", "--steps=1", "--out=t",
+          "--quiet"},
+         1, "v.safetensors: no tensor input_ids");
 }
 
 // A tokenizer with more ids than the model, and a checkpoint that is damaged.

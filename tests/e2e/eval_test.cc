@@ -51,6 +51,28 @@ TEST(Eval, CountsTheSameTargetsInStrides) {
   EXPECT_THAT(gaps.err, HasSubstr("beyond the window"));
 }
 
+// A model of next characters has a perplexity too; one of classes has none.
+TEST(Eval, GivesThePerplexityOfAVocabulary) {
+  Workplace place;
+  place.Write("text.txt", "ola mundo, como vai voce?");
+  place.Write("t.csv", "a,kind\n1,x\n-1,y\n2,x\n");
+  ASSERT_EQ(place
+                .Trama({"train", "char-transformer", "--data=text.txt", "--steps=3", "--quiet",
+                        "--out=chars"})
+                .status,
+            0);
+  ASSERT_EQ(place
+                .Trama({"train", "mlp", "--data=t.csv", "--target=kind", "--steps=3", "--quiet",
+                        "--out=table"})
+                .status,
+            0);
+  const Json chars = Result(place.Trama({"eval", "chars", "--data=text.txt"}));
+  EXPECT_EQ(chars.Get<double>("perplexity").value_or(0),
+            std::exp(chars.Get<double>("loss").value_or(9)));
+  EXPECT_EQ(chars.Get<int64_t>("bytes").value_or(0), 20);
+  EXPECT_EQ(Result(place.Trama({"eval", "table", "--data=t.csv"})).Find("perplexity"), nullptr);
+}
+
 TEST(Eval, AnswersInstructionsAndHasThemJudged) {
   Workplace place;
   std::string records;

@@ -35,7 +35,8 @@ absl::Status EvaluateLoss(const LoadedModel& model, const LoadedData& data,
   TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Run(*session));
   result->Set("loss", evaluation.loss);
   result->Set("targets", evaluation.targets);
-  if (model.entry->task != "language-modeling" || Classifies(model)) return absl::OkStatus();
+  // The loss is a cross entropy over a vocabulary, or over a few classes.
+  if (!model.entry->defaults.Has("vocab_size") || Classifies(model)) return absl::OkStatus();
   result->Set("perplexity", std::exp(evaluation.loss));
   if (data.target_bytes > 0) {
     const double nats = evaluation.loss * static_cast<double>(evaluation.targets);
