@@ -28,16 +28,18 @@ using mlir::Value;
 
 constexpr llvm::StringLiteral kPass = "fuse-linear";
 
-// A matrix that is given to the program and not computed by it: a parameter, seen through views.
-bool IsWeight(Value v) {
-  if (TypeOf(v).getRank() != 2) return false;
+// The matrix that is given to the program and not computed by it, a parameter, of which v is a
+// view; null otherwise.
+Value WeightBehind(Value v) {
+  if (TypeOf(v).getRank() != 2) return {};
   while (Operation* op = v.getDefiningOp()) {
-    if (mlir::isa<ConstantOp>(op)) return true;
-    if (!mlir::isa<ReshapeOp, TransposeOp, SliceOp, CastOp>(op)) return false;
+    if (mlir::isa<ConstantOp>(op)) return v;
+    if (!mlir::isa<ReshapeOp, TransposeOp, SliceOp, CastOp>(op)) return {};
     v = op->getOperand(0);
   }
-  return true;
+  return v;
 }
+bool IsWeight(Value v) { return WeightBehind(v) != nullptr; }
 
 // The matmul with a weight that `v` is, used by `user` alone.
 MatmulOp WeightedBy(Value v, Operation* user) {
@@ -143,7 +145,11 @@ void JoinSlices(mlir::func::FuncOp func) {
       adjacent &= part.start == end;
       end = part.start + part.size;
     }
-    if (!adjacent || end != ShapeOf(weight)[transposed ? 0 : 1]) continue;
+    if (!adjacent || end != ShapeOf(weight)[transposed ? 0 : 1]) {
+      if (parts.size() > 1)
+        NotFused(parts[0].matmul, kPass, "the slices of the weight do not cover it side by side");
+      continue;
+    }
     Operation* first = llvm::min_element(parts, [](const Part& a, const Part& b) {
                          return a.matmul->isBeforeInBlock(b.matmul);
                        })->matmul;
@@ -160,10 +166,30 @@ void JoinSlices(mlir::func::FuncOp func) {
   }
 }
 
+// Says where products of one input stay apart because their weights are separate parameters.
+void RemarkSeparateWeights(mlir::func::FuncOp func) {
+  llvm::MapVector<Value, SmallVector<MatmulOp>> products;  // by their input
+  func.walk([&](MatmulOp matmul) {
+    if (!matmul.getTransposeLhs() && IsWeight(matmul.getRhs()))
+      products[matmul.getLhs()].push_back(matmul);
+  });
+  for (auto& [input, matmuls] : products) {
+    llvm::SmallDenseSet<Value> weights;
+    for (MatmulOp matmul : matmuls) weights.insert(WeightBehind(matmul.getRhs()));
+    if (weights.size() > 1)
+      NotFused(matmuls[0], kPass,
+               "the input is multiplied by " + llvm::Twine(weights.size()) +
+                   " separate parameters: joining them would copy them in every step");
+  }
+}
+
 struct FuseLinear : impl::FuseLinearBase<FuseLinear> {
   void runOnOperation() override {
     Tidy(getOperation());
-    getOperation().walk(JoinSlices);
+    getOperation().walk([](mlir::func::FuncOp func) {
+      JoinSlices(func);
+      RemarkSeparateWeights(func);
+    });
     RewriteOnce<FuseBias, FuseActivation<ReluOp>, FuseActivation<GeluOp>, FuseActivation<TanhOp>,
                 FuseActivation<SigmoidOp>>(getOperation());
   }

@@ -1,6 +1,7 @@
 // Every function here is also run with random inputs, before and after: unit/pass_values_test.cc.
 // RUN: trama-opt %s --trama-fuse-linear | FileCheck %s
 // RUN: trama-opt %s --trama-fuse-linear --remarks-filter=trama.fuse-linear 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: trama-opt %s --trama-fuse-linear --remarks-filter=trama.fuse-linear 2>&1 >/dev/null | FileCheck %s --check-prefix=APART
 
 // CHECK-LABEL: func.func @bias
 // CHECK-NEXT: trama.linear %arg0, %arg1, %arg2 :
@@ -126,6 +127,7 @@ func.func @slices_of_one_weight(%x: tensor<3x4xf64>, %w: tensor<4x6xf64>) -> (te
 }
 
 // A part is missing.
+// APART: Function=slices_with_a_gap | Remark="not fused: the slices of the weight do not cover it side by side"
 // CHECK-LABEL: func.func @slices_with_a_gap
 // CHECK-COUNT-2: trama.matmul
 func.func @slices_with_a_gap(%x: tensor<3x4xf64>, %w: tensor<4x6xf64>) -> (tensor<3x2xf64>, tensor<3x2xf64>) {
@@ -137,6 +139,9 @@ func.func @slices_with_a_gap(%x: tensor<3x4xf64>, %w: tensor<4x6xf64>) -> (tenso
 }
 
 // Separate parameters stay separate: joining copies them in every step.
+// APART-NOT: separate parameters
+// APART: Function=separate_weights | Remark="not fused: the input is multiplied by 2 separate parameters: joining them would copy them in every step"
+// APART-NOT: separate parameters
 // CHECK-LABEL: func.func @separate_weights
 // CHECK-COUNT-2: trama.linear
 func.func @separate_weights(%x: tensor<3x4xf64>, %wq: tensor<4x2xf64>, %bq: tensor<2xf64>, %wk: tensor<4x2xf64>, %bk: tensor<2xf64>) -> (tensor<3x2xf64>, tensor<3x2xf64>) {
