@@ -104,6 +104,8 @@ class Fuser {
 
   void Run() {
     SoftmaxOp softmax = FindSoftmax();
+    if (!softmax && IsNormalisedLate())
+      return (void)Refuse("the weights are normalised after the product with the values");
     if (!softmax || !LooksLikeScores(softmax.getX())) return;
     rw_.setInsertionPoint(root_);
     if (failed(CheckWeights(softmax)) || failed(ReadScores(softmax.getX())) ||
@@ -131,6 +133,24 @@ class Fuser {
       }
     }
     return {};
+  }
+
+  // exp(scores) v, which is divided by a sum or multiplied by its reciprocal.
+  bool IsNormalisedLate() {
+    auto exp = SkipReshapes(root_.getLhs()).getDefiningOp<ExpOp>();
+    if (!exp || !LooksLikeScores(exp.getX())) return false;
+    SmallVector<Value> names{root_.getY()};
+    while (!names.empty())
+      for (Operation* user : names.pop_back_val().getUsers()) {
+        if (mlir::isa<DivOp, MulOp>(user)) return true;
+        if (mlir::isa<ReshapeOp, TransposeOp>(user)) names.push_back(user->getResult(0));
+      }
+    return false;
+  }
+
+  static Value SkipReshapes(Value v) {
+    while (auto reshape = v.getDefiningOp<ReshapeOp>()) v = reshape.getX();
+    return v;
   }
 
   // From the matmul to the softmax there may be dropout and reshapes of leading dimensions alone.

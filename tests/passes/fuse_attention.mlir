@@ -756,6 +756,44 @@ func.func @bias_that_learns(%q: tensor<2x3x4x8xf64>, %k: tensor<2x3x4x8xf64>, %v
   return %4 : tensor<f64>
 }
 
+// Queries and keys change places, and their weights back.
+// CHECK-LABEL: func.func @weights_turned(
+// CHECK-NOT: trama.attention
+// CHECK: trama.softmax
+// REMARK: Function=weights_turned | Remark="not fused: transpose lies between the softmax and the values"
+func.func @weights_turned(%q: tensor<2x3x4x8xf64>, %k: tensor<2x3x4x8xf64>, %v: tensor<2x3x4x6xf64>) -> tensor<2x3x4x6xf64> {
+  %0 = trama.matmul %k, %q transposed : tensor<2x3x4x8xf64>, tensor<2x3x4x8xf64>
+  %1 = trama.softmax %0 dim = 2 : tensor<2x3x4x4xf64>
+  %2 = trama.transpose %1 permutation = [0, 1, 3, 2] : tensor<2x3x4x4xf64>
+  %3 = trama.matmul %2, %v : tensor<2x3x4x4xf64>, tensor<2x3x4x6xf64>
+  return %3 : tensor<2x3x4x6xf64>
+}
+
+// CHECK-LABEL: func.func @normalised_late(
+// CHECK-NOT: trama.attention
+// CHECK: trama.exp
+// REMARK: Function=normalised_late | Remark="not fused: the weights are normalised after the product with the values"
+func.func @normalised_late(%q: tensor<2x3x4x8xf64>, %k: tensor<2x3x4x8xf64>, %v: tensor<2x3x4x6xf64>) -> tensor<2x3x4x6xf64> {
+  %0 = trama.matmul %q, %k transposed : tensor<2x3x4x8xf64>, tensor<2x3x4x8xf64>
+  %1 = trama.exp %0 : tensor<2x3x4x4xf64>
+  %2 = trama.sum %1 dims = [3] keepdim : tensor<2x3x4x4xf64>
+  %3 = trama.matmul %1, %v : tensor<2x3x4x4xf64>, tensor<2x3x4x6xf64>
+  %4 = trama.div %3, %2 : tensor<2x3x4x6xf64>, tensor<2x3x4x1xf64>
+  return %4 : tensor<2x3x4x6xf64>
+}
+
+// A product with exp of scores that nobody normalises looks like nothing.
+// CHECK-LABEL: func.func @not_normalised(
+// CHECK-NOT: trama.attention
+// CHECK: trama.exp
+// REMARK-NOT: Function=not_normalised
+func.func @not_normalised(%q: tensor<2x3x4x8xf64>, %k: tensor<2x3x4x8xf64>, %v: tensor<2x3x4x6xf64>) -> tensor<2x3x4x6xf64> {
+  %0 = trama.matmul %q, %k transposed : tensor<2x3x4x8xf64>, tensor<2x3x4x8xf64>
+  %1 = trama.exp %0 : tensor<2x3x4x4xf64>
+  %2 = trama.matmul %1, %v : tensor<2x3x4x4xf64>, tensor<2x3x4x6xf64>
+  return %2 : tensor<2x3x4x6xf64>
+}
+
 // an input of a program that is differentiated by its parameters fuses
 // CHECK-LABEL: func.func @bias_that_rests(
 // CHECK-NOT: trama.softmax
