@@ -51,12 +51,12 @@ def FuseAttention : Trama_Pass<"fuse-attention"> {
   }];
 }
 def FuseLinear : Trama_Pass<"fuse-linear"> {
-  let summary = "matmul + bias + activation becomes trama.linear; parallel linears of one input join";
+  let summary = "matmul + bias + activation becomes trama.linear; products of slices of one weight join";
   let description = [{
     The activation is taken in only where the program is not differentiated. Linears of one input
     join where their weights are adjacent slices of one parameter and so nothing is copied; those of
-    separate parameters stay separate: concatenating weights costs a copy of them in every step, and
-    so does splitting their gradient.
+    separate parameters stay separate, with a remark: concatenating weights costs a copy of them in
+    every step, and so does splitting their gradient.
   }];
 }
 def FuseHead : Trama_Pass<"fuse-head"> {
@@ -138,5 +138,26 @@ def Recompute : Trama_Pass<"recompute"> {
     segment is kept whole. Cuts are those with the least bytes at once. The copies run the same
     kernels: results keep their bits. Run after outline-kernels.
   }];
+}
+def PlanBuffers : Trama_Pass<"plan-buffers"> {
+  let summary = "says where every value of level \"kernels\" lives";
+  let description = [{
+    `trama.blocks` of the module: the blocks that the host allocates; `trama.buffer` of an argument
+    and `trama.buffers` of a dispatch, one a result: the block, offset and bytes, and the operand
+    whose place it takes. Run after outline-kernels, which copies what cannot be written where it
+    belongs. emit-plan plans for itself.
+  }];
+  let options = [Option<"alignment", "alignment", "uint64_t", "64", "of buffers in a block, bytes">,
+                 Option<"max_block_bytes", "max-block-bytes", "uint64_t", "UINT64_MAX",
+                        "the largest block">];
+}
+def EmitPlan : Trama_Pass<"emit-plan"> {
+  let summary = "prints the plan, checked, in protobuf's text format, without bodies and hashes";
+  let description = [{
+    In front of the module, to standard output. Run after outline-kernels.
+  }];
+  let options = [Option<"alignment", "alignment", "uint64_t", "64", "of buffers in a block, bytes">,
+                 Option<"max_block_bytes", "max-block-bytes", "uint64_t", "UINT64_MAX",
+                        "the largest block">];
 }
 #endif

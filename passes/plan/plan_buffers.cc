@@ -67,7 +67,10 @@ class Planner {
   absl::StatusOr<BufferOf> Run(mlir::ModuleOp module) {
     for (FuncOp func : module.getOps<FuncOp>())
       if (!func.isPrivate() && !func.isExternal()) programs_.emplace_back(func);
-    for (ProgramValues& program : programs_) TRAMA_RETURN_IF_ERROR(BindArguments(program));
+    for (ProgramValues& program : programs_) {
+      TRAMA_RETURN_IF_ERROR(CheckLevel(program.program()));
+      TRAMA_RETURN_IF_ERROR(BindArguments(program));
+    }
     TRAMA_RETURN_IF_ERROR(PlaceState());
     for (ProgramValues& program : programs_) {
       TRAMA_RETURN_IF_ERROR(BindResults(program));
@@ -82,6 +85,20 @@ class Planner {
   }
 
  private:
+  static absl::Status CheckLevel(FuncOp program) {
+    for (mlir::Operation& op : program.front().without_terminator())
+      if (!mlir::isa<DispatchOp, ReshapeOp>(op))
+        return absl::InvalidArgumentError(absl::StrCat(op.getName().getStringRef().str(), " in ",
+                                                       program.getName().str(),
+                                                       " is in no kernel: outline-kernels first"));
+    for (unsigned i = 0; i < program.getNumResults(); ++i)
+      if (auto donates = program.getResultAttrOfType<mlir::IntegerAttr>(i, kDonatesAttr);
+          donates && donates.getValue().uge(program.getNumArguments()))
+        return absl::InvalidArgumentError(absl::StrCat(
+            "result ", i, " of ", program.getName().str(), " takes the place of no argument"));
+    return absl::OkStatus();
+  }
+
   absl::Status BindArguments(ProgramValues& values) {
     FuncOp program = values.program();
     for (BlockArgument argument : program.getArguments()) {
@@ -287,6 +304,7 @@ plan::TensorType ToPlan(mlir::Type type) {
 
 absl::StatusOr<BufferOf> PlanBuffers(mlir::ModuleOp module, const DeviceTarget& device,
                                      plan::Plan& plan) {
+  if (device.alignment == 0) return absl::InvalidArgumentError("buffers cannot be aligned to 0");
   return Planner(device, plan).Run(module);
 }
 
