@@ -27,11 +27,23 @@ std::optional<double> ParseNumber(std::string_view text) {
   return value;
 }
 
+bool IsEmpty(std::string_view cell) {
+  return absl::StripAsciiWhitespace({cell.data(), cell.size()}).empty();
+}
+
+// Whether most cells that are not empty are numbers.
 bool IsNumeric(const CsvTable& table, size_t column) {
-  int64_t numbers = 0;
-  for (int64_t row = 0; row < table.num_rows(); ++row)
-    numbers += ParseNumber(table.cell(row, column)).has_value();
-  return 2 * numbers > table.num_rows();
+  int64_t numbers = 0, others = 0;
+  for (int64_t row = 0; row < table.num_rows(); ++row) {
+    const std::string_view cell = table.cell(row, column);
+    if (!IsEmpty(cell)) ++(ParseNumber(cell) ? numbers : others);
+  }
+  return numbers > others;
+}
+
+absl::Status EmptyTarget(const CsvTable& table, size_t column, int64_t row) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(table.PlaceOf(row, column), ": ", table.header()[column], " is empty"));
 }
 
 std::vector<std::string> DistinctValues(const CsvTable& table, size_t column) {
@@ -58,6 +70,13 @@ absl::StatusOr<std::vector<std::string>> ClassesOf(const CsvTable& table,
                                                    const DataOptions& options) {
   TRAMA_ASSIGN_OR_RETURN(const size_t column, table.Column(options.target));
   const std::vector<std::string> values = DistinctValues(table, column);
+  // Rows that are neither positive nor negative are left out, whatever they hold.
+  for (int64_t row = 0; options.negative.empty() && row < table.num_rows(); ++row)
+    if (IsEmpty(table.cell(row, column))) return EmptyTarget(table, column, row);
+  if (options.training && values.size() == 1)
+    return absl::InvalidArgumentError(absl::StrCat(table.path(), ": column ", options.target,
+                                                   " is ", values[0],
+                                                   " in every row: there is nothing to learn"));
   if (!options.positive.empty()) {
     TRAMA_RETURN_IF_ERROR(CheckValue(table, options.target, options.positive, values));
     if (!options.negative.empty()) {
@@ -89,8 +108,10 @@ absl::StatusOr<int32_t> ClassOf(const CsvTable& table, const TableSchema& schema
   const std::string_view value = table.cell(row, column);
   if (!options.positive.empty()) {
     if (value == options.positive) return 1;
+    if (options.negative.empty() && IsEmpty(value)) return EmptyTarget(table, column, row);
     return options.negative.empty() || value == options.negative ? 0 : -1;
   }
+  if (IsEmpty(value)) return EmptyTarget(table, column, row);
   const std::vector<std::string>& names = schema.class_names;
   const auto found = std::find(names.begin(), names.end(), value);
   if (found != names.end()) return static_cast<int32_t>(found - names.begin());

@@ -18,8 +18,9 @@ struct TableSchema {
 };
 
 // What `options` makes of this table: features (all numeric columns but the target where none are
-// named; numeric is a column of which most cells are numbers) and classes (in numeric order where
-// all are numbers, else by name). NotFound names a wrong column or value and the nearest right one.
+// named; numeric is a column of which most cells that are not empty are numbers; TableTensors
+// refuses the others) and classes (in numeric order where all are numbers, else by name). NotFound
+// names a wrong column or value and the nearest right one.
 absl::StatusOr<TableSchema> SchemaOf(const CsvTable& table, const DataOptions& options);
 
 // x f32 [N, F] and labels: f32 0 or 1 [N] for a binary target of a model with one output, else i32

@@ -193,7 +193,23 @@ TEST(TableDataTest, NamesWhatIsWrong) {
         StatusIs(kInvalidArgument, "g.csv:3:3: b is '" + std::string(bad) + "', not a finite"))
         << bad;
   }
-  options.data = dir.Write("t.csv", "a,species\nx,y\n");
+  // A feature of which most cells are empty does not stay away in silence.
+  options.data = dir.Write("g.csv", "a,b,species\n1,2,x\n3,,y\n5, ,x\n");
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "g.csv:3:3: b is '', not a finite"));
+  // An empty label is no class, and one class is none to tell from others.
+  options.data = dir.Write("g.csv", "a,species\n1,x\n2,\n3,y\n");
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "g.csv:3:3: species is empty"));
+  options.positive = "x";
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "g.csv:3:3: species is empty"));
+  options.negative = "y";
+  EXPECT_OK(LoadData(options));  // a row that is neither is left out
+  options.positive = options.negative = "";
+  options.class_names = {"x", "y"};
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "g.csv:3:3: species is empty"));
+  options.class_names = {};
+  options.data = dir.Write("g.csv", "a,species\n1,x\n2,x\n");
+  EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "species is x in every row"));
+  options.data = dir.Write("t.csv", "a,species\nx,y\nz,x\n");
   EXPECT_THAT(LoadData(options), StatusIs(kInvalidArgument, "no numeric column"));
   options.data = dir / "f.csv";
   options.class_names = {"setosa", "versicolour"};
