@@ -8,7 +8,6 @@
 #include "absl/types/span.h"
 #include "backends/codegen/builder.h"
 #include "backends/codegen/kernel_source.h"
-#include "backends/cpu/lower_to_llvm.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -107,7 +106,8 @@ std::unique_ptr<mlir::MLIRContext> NewContext() {
 }
 
 absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::string& kind,
-                                           mlir::func::FuncOp body, const std::string& prefix) {
+                                           mlir::func::FuncOp body, const std::string& prefix,
+                                           CodeFormat format) {
   Emitter emitter = FindEmitter(kind);
   if (!emitter) emitter = FindEmitter("fused");
   if (!emitter) return absl::UnimplementedError(absl::StrCat(kind, ": no emitter"));
@@ -133,7 +133,8 @@ absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::st
     result.phases.push_back(std::move(phase));
   }
   if (!machine.target().bf16_dots) ExpandBf16Rounding(*module);
-  auto object = LowerToObject(*module, machine.builder(), symbols, prefix, kernel.optimization);
+  auto object =
+      LowerToCode(*module, machine.builder(), symbols, prefix, kernel.optimization, format);
   if (!object.ok())
     return absl::InternalError(
         absl::StrCat(kind, ": ", std::string(object.status().message()), message));

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "backends/codegen/kernel_source.h"
 #include "backends/cpu/kernel.h"
+#include "backends/cpu/lower_to_llvm.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "mlir/IR/MLIRContext.h"
 
@@ -21,7 +22,7 @@ using PhaseFunction = void (*)(void** buffers, float* workspace, float* scratch,
 struct KernelObject {
   std::vector<Phase> phases;
   int64_t workspace_floats = 0, scratch_floats = 0;
-  std::string object;  // the machine's object format
+  std::string object;  // the machine's object format, or assembly
 
   std::string Serialize() const;
   static absl::StatusOr<KernelObject> Parse(const std::string& bytes);
@@ -54,7 +55,8 @@ using codegen::ParseBody;
 // Compiles `body` with the emitter of `kind`, or as a fused kernel where it has none. The object's
 // symbols begin with `prefix`. Safe from several threads with a context each.
 absl::StatusOr<KernelObject> CompileKernel(const Machine& machine, const std::string& kind,
-                                           mlir::func::FuncOp body, const std::string& prefix);
+                                           mlir::func::FuncOp body, const std::string& prefix,
+                                           CodeFormat format = CodeFormat::kObject);
 
 // Identifies the code generator: another build has another.
 std::string CompilerIdentity();

@@ -71,6 +71,15 @@ struct CompileJob {
 };
 }  // namespace
 
+absl::StatusOr<std::string> Jit::Assembly(const KernelSource& source) const {
+  const std::unique_ptr<mlir::MLIRContext> context = NewContext();
+  TRAMA_ASSIGN_OR_RETURN(auto module, ParseBody(*context, *source.body));
+  auto body = *module->getOps<mlir::func::FuncOp>().begin();
+  TRAMA_ASSIGN_OR_RETURN(KernelObject object, CompileKernel(machine_, source.kind, body, "phase",
+                                                            CodeFormat::kAssembly));
+  return std::move(object.object);
+}
+
 absl::StatusOr<std::vector<const LoadedKernel*>> Jit::Load(const std::vector<KernelSource>& sources,
                                                            ThreadPool& pool,
                                                            JitStatistics* statistics) {

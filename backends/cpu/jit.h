@@ -50,6 +50,8 @@ class Jit {
   absl::StatusOr<std::vector<const LoadedKernel*>> Load(const std::vector<KernelSource>& sources,
                                                         ThreadPool& pool,
                                                         JitStatistics* statistics);
+  // What a kernel becomes, to read.
+  absl::StatusOr<std::string> Assembly(const KernelSource& source) const;
   const Machine& machine() const { return machine_; }
 
  private:

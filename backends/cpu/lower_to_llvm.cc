@@ -4,6 +4,7 @@
 #include "llvm/ExecutionEngine/Orc/CompileUtils.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
@@ -116,10 +117,11 @@ void ExpandBf16Rounding(mlir::ModuleOp module) {
   static_cast<void>(mlir::applyOpPatternsGreedily(roundings, std::move(patterns)));
 }
 
-absl::StatusOr<std::string> LowerToObject(mlir::ModuleOp module,
-                                          llvm::orc::JITTargetMachineBuilder builder,
-                                          const std::vector<std::string>& symbols,
-                                          const std::string& prefix, int optimization) {
+absl::StatusOr<std::string> LowerToCode(mlir::ModuleOp module,
+                                        llvm::orc::JITTargetMachineBuilder builder,
+                                        const std::vector<std::string>& symbols,
+                                        const std::string& prefix, int optimization,
+                                        CodeFormat format) {
   mlir::PassManager pm(module.getContext());
   pm.enableVerifier(false);
   BuildPipeline(pm);
@@ -144,6 +146,15 @@ absl::StatusOr<std::string> LowerToObject(mlir::ModuleOp module,
     function.addFnAttr("prefer-vector-width", "512");
   }
   Optimize(*llvm_module, **machine, optimization);
+  if (format == CodeFormat::kAssembly) {
+    llvm::SmallString<0> text;
+    llvm::raw_svector_ostream stream(text);
+    llvm::legacy::PassManager emit;
+    if ((*machine)->addPassesToEmitFile(emit, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+      return absl::UnimplementedError("no assembly for this machine");
+    emit.run(*llvm_module);
+    return text.str().str();
+  }
   auto object = llvm::orc::SimpleCompiler(**machine)(*llvm_module);
   if (!object) return absl::InternalError(llvm::toString(object.takeError()));
   return (*object)->getBuffer().str();

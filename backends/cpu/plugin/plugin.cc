@@ -127,6 +127,13 @@ class CpuExecutable : public plugin::ExecutableBase {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::string> Code(uint32_t kernel) override {
+    if (kernel >= static_cast<uint32_t>(plan_.kernels_size()))
+      return absl::InvalidArgumentError(absl::StrCat("the plan has no kernel ", kernel));
+    const plan::Kernel& source = plan_.kernels(static_cast<int>(kernel));
+    return engine_.jit->Assembly({source.kind(), &source.body(), source.hash()});
+  }
+
   std::string Statistics() override {
     std::string json = absl::StrCat(R"({"compiled": )", jit_.compiled, R"(, "cached": )",
                                     jit_.cached, R"(, "compile_ms": )", jit_.compile_ms,
