@@ -1,7 +1,9 @@
 // Functions and operators that work element by element.
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "frontend/activations.h"
 #include "frontend/call.h"
 
 namespace trama {
@@ -114,11 +116,15 @@ Tensor activation(const std::string& name, Tensor x, Loc loc) {
   return Call("activation", loc).Fail(absl::StrCat("'", name, "' is unknown"));
 }
 
+const std::vector<std::string>& Activations() {
+  static const auto* names =
+      new std::vector<std::string>{"relu", "gelu",  "gelu_new", "gelu_pytorch_tanh", "gelu_fast",
+                                   "silu", "swish", "tanh",     "sigmoid",           "linear"};
+  return *names;
+}
+
 bool IsActivation(const std::string& name) {
-  for (const char* known : {"relu", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "silu",
-                            "swish", "tanh", "sigmoid", "linear"})
-    if (name == known) return true;
-  return false;
+  return std::find(Activations().begin(), Activations().end(), name) != Activations().end();
 }
 
 Tensor operator+(Operand a, Operand b) { return Binary<AddOp>("add", a, b); }

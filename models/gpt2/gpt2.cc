@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
+#include "frontend/activations.h"
 #include "frontend/loss.h"
 #include "frontend/model.h"
 
@@ -109,7 +111,8 @@ absl::StatusOr<std::unique_ptr<Model>> Make(const Config& config, const GPT2Conf
                          config.String("activation_function", c.activation_function));
   if (!IsActivation(c.activation_function))
     return absl::InvalidArgumentError(
-        absl::StrCat("activation_function: '", c.activation_function, "' is unknown"));
+        absl::StrCat("activation_function: '", c.activation_function, "' is unknown",
+                     DidYouMean(c.activation_function, Activations())));
   TRAMA_ASSIGN_OR_RETURN(c.layer_norm_epsilon,
                          config.Double("layer_norm_epsilon", c.layer_norm_epsilon, 0, 1));
   TRAMA_ASSIGN_OR_RETURN(c.initializer_range,

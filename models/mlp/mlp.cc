@@ -3,7 +3,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
+#include "frontend/activations.h"
 #include "models/classifier.h"
 
 namespace trama::models {
@@ -40,7 +42,8 @@ absl::StatusOr<std::unique_ptr<Model>> Make(const Config& config) {
   TRAMA_ASSIGN_OR_RETURN(c.classes, config.Int("classes", c.classes, 1, 1 << 20));
   TRAMA_ASSIGN_OR_RETURN(c.activation, config.String("activation", c.activation));
   if (!IsActivation(c.activation))
-    return absl::InvalidArgumentError(absl::StrCat("activation: '", c.activation, "' is unknown"));
+    return absl::InvalidArgumentError(absl::StrCat("activation: '", c.activation, "' is unknown",
+                                                   DidYouMean(c.activation, Activations())));
   return std::make_unique<Classifier<MLP>>(c);
 }
 
