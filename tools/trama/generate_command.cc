@@ -1,7 +1,9 @@
 // trama generate DIR --prompt="...": continues a prompt.
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -31,7 +33,14 @@ std::vector<std::string> PromptTexts(const Flags& flags) {
 
 absl::StatusOr<std::vector<int32_t>> ReadIds(const std::string& list) {
   std::vector<int32_t> ids;
-  for (absl::string_view text : absl::StrSplit(list, absl::ByAnyChar(", "), absl::SkipEmpty())) {
+  // Between commas, or between spaces, as --ids prints them.
+  const bool commas = absl::StrContains(list, ',');
+  std::vector<absl::string_view> texts;
+  if (commas)
+    texts = absl::StrSplit(list, ',');
+  else
+    texts = absl::StrSplit(list, ' ', absl::SkipEmpty());
+  for (const absl::string_view text : texts) {
     int32_t id;
     if (!absl::SimpleAtoi(text, &id))
       return UsageError(absl::StrCat("--prompt_ids: '", text, "' is not an integer"));
@@ -65,16 +74,36 @@ absl::StatusOr<Prompts> PromptsOf(const Flags& flags, const LoadedModel& model) 
   return prompts;
 }
 
+// What generation_config.json says of drawing, in Hugging Face's words; null says nothing.
+absl::Status ReadSampling(const Json& config, SamplingOptions* sampling) {
+  TRAMA_ASSIGN_OR_RETURN(sampling->temperature, config.GetOr("temperature", sampling->temperature));
+  TRAMA_ASSIGN_OR_RETURN(sampling->top_k, config.GetOr("top_k", sampling->top_k));
+  TRAMA_ASSIGN_OR_RETURN(sampling->top_p, config.GetOr("top_p", sampling->top_p));
+  TRAMA_ASSIGN_OR_RETURN(sampling->repetition_penalty,
+                         config.GetOr("repetition_penalty", sampling->repetition_penalty));
+  TRAMA_ASSIGN_OR_RETURN(const bool draws, config.GetOr("do_sample", true));
+  sampling->greedy = !draws;
+  return sampling->Validate();
+}
+
 absl::StatusOr<GenerateOptions> OptionsOf(const Flags& flags, const LoadedModel& model) {
   GenerateOptions options;
+  SamplingOptions& sampling = options.sampling;
+  if (absl::Status status = ReadSampling(model.generation_config, &sampling); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat(
+        JoinPath(flags.positional()[0], "generation_config.json"), ": ", status.message()));
   options.max_tokens = flags.Int("max_tokens");
-  options.sampling.temperature = flags.Double("temperature");
-  options.sampling.top_k = flags.Int("top_k");
-  options.sampling.top_p = flags.Double("top_p");
-  options.sampling.repetition_penalty = flags.Double("repetition_penalty");
-  options.sampling.greedy = flags.Bool("greedy");
-  options.sampling.seed = static_cast<uint64_t>(flags.Int("seed"));
-  if (absl::Status status = options.sampling.Validate(); !status.ok())
+  // Who says how to draw does not mean the file's do_sample=false.
+  if (flags.Given("temperature") || flags.Given("top_k") || flags.Given("top_p"))
+    sampling.greedy = false;
+  if (flags.Given("greedy")) sampling.greedy = flags.Bool("greedy");
+  if (flags.Given("temperature")) sampling.temperature = flags.Double("temperature");
+  if (flags.Given("top_k")) sampling.top_k = flags.Int("top_k");
+  if (flags.Given("top_p")) sampling.top_p = flags.Double("top_p");
+  if (flags.Given("repetition_penalty"))
+    sampling.repetition_penalty = flags.Double("repetition_penalty");
+  sampling.seed = static_cast<uint64_t>(flags.Int("seed"));
+  if (absl::Status status = sampling.Validate(); !status.ok())
     return UsageError(std::string(status.message()));
   options.stop = flags.Repeated("stop");
   if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
@@ -121,6 +150,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
     return absl::Status(status.code(), absl::StrCat(flags.positional()[0], ": ", status.message(),
                                                     "; --ids prints the new ids"));
 
+  // Made before the work, which a wrong name would waste.
+  std::optional<AtomicFile> probabilities;
+  if (flags.Given("probabilities")) {
+    TRAMA_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(flags.String("probabilities")));
+    probabilities.emplace(std::move(file));
+  }
+
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator,
                          Generator::Create(model, std::move(model.parameters), session_options,
                                            static_cast<int64_t>(rows.size()),
@@ -139,9 +175,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
     for (const GeneratedSample& sample : samples)
       std::cout << (flags.Bool("ids") ? absl::StrJoin(sample.ids, " ") : sample.text) << "\n";
   }
-  if (flags.Given("probabilities"))
-    TRAMA_RETURN_IF_ERROR(
-        AtomicWriteFile(flags.String("probabilities"), DistributionsJson(samples).Dump() + "\n"));
+  if (probabilities) {
+    TRAMA_RETURN_IF_ERROR(probabilities->Write(DistributionsJson(samples).Dump() + "\n"));
+    TRAMA_RETURN_IF_ERROR(probabilities->Commit());
+  }
   if (flags.Bool("stats")) {
     const GenerateStats& stats = generator->stats();
     const double decoded =
@@ -154,7 +191,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
 }
 
 TRAMA_COMMAND((Command{
-    "generate", "DIR", "continues a prompt",
+    "generate", "DIR",
+    "continues a prompt; defaults of how to draw are generation_config.json's, if there",
     "trama generate my-gpt --prompt=\"Once\" --max_tokens=200 --temperature=0.8 --top_k=50",
     WithRuntimeFlags(
         {{"prompt", FlagKind::kRepeated, "", "the text to continue; several run together"},
