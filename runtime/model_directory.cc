@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "frontend/init.h"
 #include "runtime/formats/config_json.h"
@@ -121,8 +122,10 @@ absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& over
     if (!loaded.config.Has(key)) {
       std::vector<std::string> keys;
       for (const auto& [known, unused] : loaded.config.values()) keys.push_back(known);
-      return absl::InvalidArgumentError(absl::StrCat(loaded.entry->name, " has no config key '",
-                                                     key, "'; it has ", absl::StrJoin(keys, ", ")));
+      std::string hint = DidYouMean(key, keys);
+      if (hint.empty()) hint = absl::StrCat("; it has ", absl::StrJoin(keys, ", "));
+      return absl::InvalidArgumentError(
+          absl::StrCat(loaded.entry->name, " has no config key '", key, "'", hint));
     }
     loaded.config.Set(key, value);
   }
@@ -176,10 +179,17 @@ absl::StatusOr<TensorMap> ReadParameters(const Model& model, const std::string& 
   return tensors;
 }
 
+absl::Status CheckModelDirectory(const std::string& directory) {
+  if (IsDirectory(directory)) return absl::OkStatus();
+  if (FileExists(directory))
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory, ": is a file, not a model directory"));
+  return absl::NotFoundError(
+      absl::StrCat(directory, ": no such model directory", DidYouMeanFile(directory)));
+}
+
 absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, bool weights) {
-  if (!IsDirectory(directory))
-    return absl::NotFoundError(
-        absl::StrCat(directory, ": no such model directory", DidYouMeanFile(directory)));
+  TRAMA_RETURN_IF_ERROR(CheckModelDirectory(directory));
   const std::string config_path = JoinPath(directory, "config.json");
   if (HasAdapter(directory) && !FileExists(config_path)) {
     TRAMA_ASSIGN_OR_RETURN(const std::string base, AdapterBase(directory));
@@ -221,16 +231,6 @@ absl::Status CheckTokenizer(const LoadedModel& model) {
   const absl::string_view why = model.tokenizer_status.message();
   return absl::FailedPreconditionError(
       absl::StrCat("the model has no tokenizer", why.empty() ? "" : absl::StrCat(" (", why, ")")));
-}
-
-absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,
-                                             const Config& overrides, uint64_t seed) {
-  if (!IsDirectory(name_or_directory)) return NewModel(name_or_directory, overrides, seed);
-  TRAMA_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModelDirectory(name_or_directory));
-  if (!overrides.values().empty())
-    return absl::InvalidArgumentError(
-        absl::StrCat(name_or_directory, ": --set changes the config of a new model only"));
-  return loaded;
 }
 
 absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory) {

@@ -47,6 +47,9 @@ absl::Status CheckTokenizer(const LoadedModel& model);
 absl::StatusOr<LoadedModel> NewModel(const std::string& name, const Config& overrides,
                                      uint64_t seed);
 
+// NotFound, with the nearest name, where there is nothing; FailedPrecondition for a file.
+absl::Status CheckModelDirectory(const std::string& directory);
+
 // `config.json` names the family by `model_type`. Tensors may have the prefix `transformer.`; mask
 // buffers (`attn.bias`, `attn.masked_bias`) are ignored, a tied head stored twice is checked and
 // left out, the bias of a classification head may be absent (0). One InvalidArgument lists every
@@ -58,10 +61,6 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
 
 // The model of a family for `config` over the family's defaults, without parameters.
 absl::StatusOr<LoadedModel> ModelOfConfig(const std::string& name, const Config& config);
-
-// A name of the zoo, or else a directory.
-absl::StatusOr<LoadedModel> NewOrLoadedModel(const std::string& name_or_directory,
-                                             const Config& overrides, uint64_t seed);
 
 // Writes config.json, model.safetensors and the tokenizer's files into `directory`, which exists.
 absl::Status WriteModelFiles(const LoadedModel& model, const std::string& directory);

@@ -266,7 +266,7 @@ TEST_F(BadInputFiles, Tokenizers) {
        tokenize,
        "no tokenizer of class T5Tokenizer"},
       {"no files", {}, tokenize, "k/tokenizer_config.json"},
-      {"none there", {}, {"tokenize", "--tokenizer=byte", "--text=x"}, "did you mean bytes?"},
+      {"none there", {}, {"tokenize", "--tokenizer=byte", "--text=x"}, "did you mean bytes?", 2},
       {"a vocabulary too small",
        {},
        {"tokenizer", "train", "--kind=bpe", "--data=t.txt", "--vocab_size=3", "--out=o"},

@@ -140,19 +140,26 @@ TEST_F(BadInputTable, NamesAndFlags) {
       {"no command", {}, {}, "trama --help", 2},
       {"unknown command", {}, {"trian"}, "did you mean train?", 2},
       {"unknown command", {}, {"tokenizer", "trian"}, "did you mean tokenizer train?", 2},
-      {"unknown model", {}, {"init", "gtp", "--out=o"}, "did you mean gpt?"},
-      {"unknown model", {}, {"explain", "gtp"}, "did you mean gpt?"},
-      {"unknown model", {}, {"bench", "gtp"}, "did you mean gpt?"},
-      {"unknown model", {}, {"train", "gtp", "--data=t.txt", "--steps=1", "--out=o"}, "mean gpt?"},
+      {"unknown model", {}, {"init", "gtp", "--out=o"}, "did you mean gpt?", 2},
+      {"unknown model", {}, {"explain", "gtp"}, "did you mean gpt?", 2},
+      {"unknown model", {}, {"bench", "gtp"}, "did you mean gpt?", 2},
+      {"unknown model",
+       {},
+       {"train", "gtp", "--data=t.txt", "--steps=1", "--out=o"},
+       "mean gpt?",
+       2},
       {"unknown model", {}, {"download", "gpt3"}, "did you mean gpt2?"},
       {"unknown model",
        {},
        {"generate", "tt", "--prompt=x"},
        "tt: no such model directory; did you"},
       {"unknown model", {}, {"export", "none", "--out=o"}, "none: no such model directory"},
-      {"a file as a model", {}, {"generate", "t.txt", "--prompt=x"}, "t.txt: no such model dir"},
+      {"a file as a model",
+       {},
+       {"generate", "t.txt", "--prompt=x"},
+       "t.txt: is a file, not a model directory"},
       {"a file as a model", {}, {"import", "t.txt", "--out=o"}, "t.txt: neither a model directory"},
-      {"a config key", {}, {"init", "mlp", "--set=hiden=3", "--out=o"}, "no config key 'hiden'"},
+      {"a config key", {}, {"init", "mlp", "--set=hiden=3", "--out=o"}, "no config key 'hiden'", 2},
       {"a flag's name", {}, {"train", "gpt", "--dta=x"}, "did you mean --data?", 2},
       {"a flag's kind", {}, {"train", "gpt", "--steps=many"}, "'many' is not an integer", 2},
       {"a flag's kind", {}, {"train", "gpt", "--lr=nan"}, "--lr: 'nan' is not a number", 2},
@@ -221,8 +228,8 @@ TEST_F(BadInputTable, NamesAndFlags) {
         Arguments{"eval", "m", "--data=t.txt"}, Arguments{"predict", "t", "--input=t.csv"},
         Arguments{"explain", "mlp"}, Arguments{"bench", "mlp"}}) {
     cases.push_back(
-        {"unknown backend", {}, With(arguments, {"--backend=cpi"}), "; did you mean cpu?"});
-    cases.push_back({"unknown backend", {}, With(arguments, {"--backend=check:cpu"}), "check"});
+        {"unknown backend", {}, With(arguments, {"--backend=cpi"}), "; did you mean cpu?", 2});
+    cases.push_back({"unknown backend", {}, With(arguments, {"--backend=check:cpu"}), "check", 2});
   }
   cases.push_back({"a plugin that is none",
                    {{"p/trama_backend_bad.so", "not a plugin"}},

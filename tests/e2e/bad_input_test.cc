@@ -66,15 +66,15 @@ TEST_F(BadInput, OtherFormats) {
 
 TEST_F(BadInput, ModelsAndBackends) {
   place_.Write("t.csv", kTable);
-  Expect({"init", "gtp", "--out=m"}, 1, "did you mean gpt");
-  Expect({"init", "mlp", "--set=hiden=3", "--out=m"}, 1, "no config key 'hiden'");
-  Expect({"init", "mlp", "--set=hidden=-3", "--out=m"}, 1, "hidden");
+  Expect({"init", "gtp", "--out=m"}, 2, "did you mean gpt");
+  Expect({"init", "mlp", "--set=hiden=3", "--out=m"}, 2, "no config key 'hiden'");
+  Expect({"init", "mlp", "--set=hidden=-3", "--out=m"}, 2, "hidden");
   Expect({"init", "mlp", "--set=hidden", "--out=m"}, 2, "is not key=value");
   Expect({"train", "mlp", "--data=t.csv", "--target=kind", "--steps=1", "--out=m", "--backend=cqu"},
-         1, "cpu");
+         2, "cpu");
   Expect({"train", "mlp", "--data=t.csv", "--target=kind", "--steps=1", "--out=m",
           "--backend=check:cpu"},
-         1, "check");
+         2, "check");
   Expect({"generate", "nowhere", "--prompt=x"}, 1, "nowhere: no such model directory");
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "benchmarks/peak.h"
 #include "runtime/compiler.h"
@@ -148,15 +149,13 @@ absl::Status PrintTuned(const std::string& statistics) {
 }
 
 struct Measured {
-  std::string name;
-  ProgramKind kind;
+  Program program;
   int64_t batch, length;
 };
 
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewOrLoadedModel(flags.positional()[0], config, 0));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelOf(flags));
   options.recompute = flags.Bool("recompute");
   const bool profile = flags.Bool("profile");
   if (profile) options.device.more["profile"] = "1";
@@ -167,26 +166,20 @@ absl::StatusOr<int> Run(const Flags& flags) {
       flags.Int("seq_len") > 0 ? flags.Int("seq_len") : std::max<int64_t>(context, 1);
   const std::string& optimizer = flags.String("optimizer");
   if (optimizer != "adamw" && optimizer != "sgd")
-    return UsageError(absl::StrCat("--optimizer: '", optimizer, "' is neither adamw nor sgd"));
+    return UsageError(absl::StrCat("--optimizer: '", optimizer, "' is neither adamw nor sgd",
+                                   DidYouMean(optimizer, {"adamw", "sgd"})));
   if (context > 0 && length > context)
     return UsageError(absl::StrCat("--seq_len: beyond the model's ", context));
   const bool decodes = model.model->SequenceDim("input_ids") >= 0;
   std::vector<Measured> measured;
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
-    if (name == "prefill" || name == "decode") {
-      if (!decodes && flags.Given("program"))
-        return UsageError(absl::StrCat("--program: a ", model.entry->name, " has no ", name));
-      if (decodes)
-        measured.push_back({name, ProgramKind::kDecode, name == "decode" ? batch : 1,
-                            name == "decode" ? 1 : length});
-      continue;
-    }
-    absl::StatusOr<ProgramKind> kind = ProgramKindFromName(name);
-    if (!kind.ok()) return UsageError(absl::StrCat("--program: ", kind.status().message()));
-    measured.push_back({name, *kind, batch, length});
+    // Of the default, what the model has.
+    if (!decodes && !flags.Given("program") && (name == "prefill" || name == "decode")) continue;
+    TRAMA_ASSIGN_OR_RETURN(Program program, ProgramNamed(model, name, batch, length));
+    measured.push_back(
+        {std::move(program), name == "prefill" ? 1 : batch, name == "decode" ? 1 : length});
   }
-
   if (measured.empty()) return UsageError("--program: names nothing to time");
 
   const int threads = options.device.threads > 0
@@ -201,9 +194,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
   results.Set("threads", threads);
   results.Set(bf16_peak > 0 ? "peak_bf16_gflops" : "peak_fma_gflops", peak);
   Json all = Json::EmptyArray();
-  for (const Measured& what : measured) {
-    Program program = ProgramOf(*model.model, what.kind, what.batch, what.length);
-    program.name = what.name;
+  for (Measured& what : measured) {
+    Program& program = what.program;
     program.optimizer.kind = optimizer == "sgd" ? OptimizerKind::kSgd : OptimizerKind::kAdamW;
     const double start = Now();
     TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
@@ -215,13 +207,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
                                 ? session->TakeState(std::move(model.parameters))
                                 : session->LoadState(model.parameters));
     const int64_t position =
-        what.name == "decode" ? std::min<int64_t>(flags.Int("position"), context - 1) : 0;
+        program.name == "decode" ? std::min<int64_t>(flags.Int("position"), context - 1) : 0;
     TRAMA_ASSIGN_OR_RETURN(std::vector<double> times,
                            Time(*session, 0, what.length, position, flags.Double("seconds")));
     const double median = times[times.size() / 2], flops = Flops(session->plan(), 0);
     const double tokens = static_cast<double>(what.batch * (context > 0 ? what.length : 1));
     Json row = Json::MakeObject();
-    row.Set("program", what.name);
+    row.Set("program", program.name);
     row.Set("batch_size", what.batch);
     if (context > 0) row.Set("seq_len", what.length);
     row.Set("ms_median", median * 1e3);

@@ -1,10 +1,48 @@
 #include "tools/trama/common.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "runtime/compiler.h"
 #include "runtime/formats/file.h"
+#include "runtime/registry.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace trama::cli {
+namespace {
+
+// --backend=NAME, or check:A,B.
+absl::Status CheckBackend(const std::string& spec, const std::string& plugin_path) {
+  std::vector<std::string> names = absl::StrSplit(spec, absl::ByAnyChar(":,"));
+  if (names[0] != "check")
+    names.resize(1);  // what follows is the plugin's own affair
+  else if (names.size() != 3 || std::count(names.begin(), names.end(), "") > 0)
+    return UsageError(
+        absl::StrCat("--backend: '", spec, "' is not two backends, as check:reference,cpu"));
+  const Registry registry(plugin_path);
+  const std::vector<Registry::Found> found = registry.List();
+  for (const std::string& name : names) {
+    const auto is = [&](const Registry::Found& plugin) { return plugin.name == name; };
+    if (std::any_of(found.begin(), found.end(), is)) continue;
+    // The registry says what there is.
+    return UsageError(std::string(registry.Find(name).status().message()));
+  }
+  return absl::OkStatus();
+}
+
+bool Equal(const ConfigValue& a, const ConfigValue& b) {
+  const auto number = [](const ConfigValue& value) -> std::optional<double> {
+    if (const auto* real = std::get_if<double>(&value)) return *real;
+    if (const auto* integer = std::get_if<int64_t>(&value)) return static_cast<double>(*integer);
+    return std::nullopt;
+  };
+  return a == b || (number(a) && number(a) == number(b));
+}
+
+}  // namespace
 
 absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags) {
   SessionOptions options;
@@ -12,6 +50,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const Flags& flags) {
   options.device.device = static_cast<int>(flags.Int("device"));
   options.device.threads = static_cast<int>(flags.Int("threads"));
   options.device.plugin_path = flags.String("plugin_path");
+  TRAMA_RETURN_IF_ERROR(CheckBackend(options.backend, options.device.plugin_path));
   const std::string& precision = flags.String("precision");
   if (precision == "f64") {
     if (options.backend != "reference")
@@ -32,6 +71,64 @@ absl::StatusOr<Config> ConfigOf(const Flags& flags) {
     if (absl::Status status = config.SetFromText(assignment); !status.ok())
       return UsageError(absl::StrCat("--set: ", status.message()));
   return config;
+}
+
+absl::StatusOr<const ModelEntry*> EntryOf(const std::string& name) {
+  absl::StatusOr<const ModelEntry*> entry = FindModel(name);
+  if (!entry.ok()) return UsageError(std::string(entry.status().message()));
+  return entry;
+}
+
+absl::StatusOr<LoadedModel> NewModelOf(const std::string& name, const Config& config,
+                                       uint64_t seed) {
+  absl::StatusOr<LoadedModel> model = NewModel(name, config, seed);
+  if (absl::IsNotFound(model.status()) || absl::IsInvalidArgument(model.status()))
+    return UsageError(std::string(model.status().message()));
+  return model;
+}
+
+absl::StatusOr<LoadedModel> ModelOf(const Flags& flags) {
+  const std::string& name = flags.positional()[0];
+  TRAMA_ASSIGN_OR_RETURN(const Config config, ConfigOf(flags));
+  if (!IsDirectory(name)) return NewModelOf(name, config, static_cast<uint64_t>(flags.Int("seed")));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(name));
+  TRAMA_RETURN_IF_ERROR(CheckSet(flags, model, name));
+  return model;
+}
+
+absl::Status CheckSet(const Flags& flags, const LoadedModel& model, const std::string& directory) {
+  TRAMA_ASSIGN_OR_RETURN(const Config config, ConfigOf(flags));
+  for (const auto& [key, value] : config.values()) {
+    const auto has = model.config.values().find(key);
+    if (has != model.config.values().end() && Equal(has->second, value)) continue;
+    return UsageError(absl::StrCat("--set=", key,
+                                   "=...: changes the config of a new model only, and ", directory,
+                                   " has another"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Program> ProgramNamed(const LoadedModel& model, const std::string& name,
+                                     int64_t batch, int64_t length) {
+  ProgramKind kind = ProgramKind::kDecode;
+  if (name != "prefill" && name != "decode") {
+    absl::StatusOr<ProgramKind> known = ProgramKindFromName(name);
+    if (!known.ok()) return UsageError(absl::StrCat("--program: ", known.status().message()));
+    kind = *known;
+  } else if (model.model->SequenceDim("input_ids") < 0) {
+    return UsageError(absl::StrCat("--program: a ", model.entry->name, " has no ", name));
+  }
+  Program program =
+      ProgramOf(*model.model, kind, name == "prefill" ? 1 : batch, name == "decode" ? 1 : length);
+  program.name = name;
+  return program;
+}
+
+absl::Status CheckTokenizerFlag(const Flags& flags) {
+  const std::string& spec = flags.String("tokenizer");
+  if (spec.empty() || spec == "chars" || spec == "bytes" || IsDirectory(spec))
+    return absl::OkStatus();
+  return UsageError(absl::StrCat("--tokenizer: ", MakeTokenizer(spec, {}).status().message()));
 }
 
 absl::Status CheckOut(const Flags& flags) {

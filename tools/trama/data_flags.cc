@@ -3,12 +3,15 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <set>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
+#include "tools/trama/common.h"
 
 namespace trama::cli {
 namespace {
@@ -87,7 +90,7 @@ std::string Text(const Config& config, const char* key) {
 }
 }  // namespace
 
-std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
+std::vector<FlagSpec> WithDataFlags(Purpose purpose, std::vector<FlagSpec> flags) {
   std::vector<FlagSpec> all = {
       {"data", FlagKind::kString, "",
        "text, tables, instructions or tensors: .txt .json .jsonl .csv .tsv .bin "
@@ -107,6 +110,13 @@ std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags) {
       {"balance", FlagKind::kBool, "false", "as many texts of each class as the rarest has"},
       {"splits", FlagKind::kString, "", "70/10/20: training, validation and test, shuffled"},
       {"mask_instruction", FlagKind::kBool, "false", "learns responses only"}};
+  std::erase_if(all, [purpose](const FlagSpec& flag) {
+    static const std::set<std::string> training{"val_data", "val_fraction"},
+        prediction{"limit", "seq_len", "features", "text_column"};
+    return purpose == Purpose::kEvaluate
+               ? training.contains(flag.name)
+               : purpose == Purpose::kPredict && !prediction.contains(flag.name);
+  });
   all.insert(all.end(), flags.begin(), flags.end());
   return all;
 }
@@ -121,6 +131,9 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.val_fraction = flags.Double("val_fraction");
   if (options.val_fraction < 0 || options.val_fraction >= 1)
     return UsageError("--val_fraction: not in [0, 1)");
+  if (options.val_fraction > 0 && !options.val_data.empty())
+    return UsageError("--val_data and --val_fraction exclude each other");
+  TRAMA_RETURN_IF_ERROR(CheckTokenizerFlag(flags));
   options.limit = flags.Int("limit");
   options.seed = static_cast<uint64_t>(flags.Int("seed"));
   options.tokenizer_spec = flags.String("tokenizer");
@@ -132,10 +145,9 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   if (flags.Given("features"))
     options.features = absl::StrSplit(flags.String("features"), ',', absl::SkipEmpty());
 
-  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
-  Config config = model ? model->config : entry->defaults, new_config;
-  for (const std::string& assignment : flags.Repeated("set"))
-    TRAMA_RETURN_IF_ERROR(new_config.SetFromText(assignment));
+  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(name));
+  Config config = model ? model->config : entry->defaults;
+  TRAMA_ASSIGN_OR_RETURN(const Config new_config, ConfigOf(flags));
   if (!model)
     for (const auto& [key, value] : new_config.values()) config.Set(key, value);
   const bool next_token = entry->name == "char-transformer";
@@ -175,7 +187,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     // One made of the data would number the vocabulary in another way than the model learned.
     if (!flags.Given("tokenizer")) {
       options.tokenizer_status = CheckTokenizer(*model);
-      if (!options.tokenizer_status.ok())
+      if (!options.tokenizer_status.ok() && purpose != Purpose::kPredict)
         options.tokenizer_status = absl::FailedPreconditionError(
             absl::StrCat(options.tokenizer_status.message(), "; --tokenizer=DIR gives it one"));
     }

@@ -11,12 +11,12 @@
 
 namespace trama::cli {
 
-// --data, --val_data, --val_fraction, --limit, --tokenizer, --seq_len, --stride, --target,
-// --positive, --negative, --features, --text_column, --balance, --splits, --mask_instruction, in
-// front of `flags`.
-std::vector<FlagSpec> WithDataFlags(std::vector<FlagSpec> flags);
-
 enum class Purpose { kTrain, kEvaluate, kPredict };
+
+// Those of the following that mean something for `purpose`, in front of `flags`:
+// --data, --val_data, --val_fraction, --limit, --tokenizer, --seq_len, --stride, --target,
+// --positive, --negative, --features, --text_column, --balance, --splits, --mask_instruction.
+std::vector<FlagSpec> WithDataFlags(Purpose purpose, std::vector<FlagSpec> flags);
 
 // The data for `model`, or for a new one of the family `name` where it is null: then the data comes
 // first and the model is fitted to it. All but kTrain read everything in order, as validation;

@@ -145,6 +145,7 @@ TRAMA_COMMAND((Command{
     "eval", "DIR", "loss, perplexity, accuracy over data, as JSON",
     "trama eval my-gpt --data=other.txt --stride=32",
     WithRuntimeFlags(WithDataFlags(
+        Purpose::kEvaluate,
         {{"part", FlagKind::kString, "", "of --splits: train, validation or test; default: all"},
          {"respond", FlagKind::kBool, "false",
           "also answers every instruction, greedily: exact and per-letter match"},

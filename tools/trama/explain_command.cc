@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/compiler.h"
 #include "runtime/device.h"
@@ -56,27 +57,28 @@ absl::Status PrintCode(Device& device, const plan::Plan& plan) {
   TRAMA_ASSIGN_OR_RETURN(Executable executable, device.Load(plan));
   for (int k = 0; k < plan.kernels_size(); ++k) {
     const plan::Kernel& kernel = plan.kernels(k);
-    TRAMA_ASSIGN_OR_RETURN(const std::string code, executable.Code(static_cast<uint32_t>(k)));
+    absl::StatusOr<std::string> code = executable.Code(static_cast<uint32_t>(k));
+    if (absl::IsUnimplemented(code.status()))
+      return absl::UnimplementedError(absl::StrCat("--stage=code: ", code.status().message(),
+                                                   "; cpu shows assembly, vulkan SPIR-V"));
+    if (!code.ok()) return code.status();
     std::cout << "// ---- kernel " << k << ", " << kernel.kind() << ": "
               << Shapes(kernel.operands()) << " -> " << Shapes(kernel.results()) << "\n"
-              << code << "\n";
+              << *code << "\n";
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewOrLoadedModel(flags.positional()[0], config, 0));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelOf(flags));
   const int64_t batch = flags.Int("batch_size");
   const int64_t length = flags.Int("seq_len") > 0 ? flags.Int("seq_len")
                                                   : std::max<int64_t>(model.model->MaxLength(), 1);
   std::vector<Program> programs;
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
-    absl::StatusOr<ProgramKind> kind = ProgramKindFromName(name);
-    if (!kind.ok()) return UsageError(absl::StrCat("--program: ", kind.status().message()));
-    programs.push_back(ProgramOf(*model.model, *kind, batch, length));
+    TRAMA_ASSIGN_OR_RETURN(programs.emplace_back(), ProgramNamed(model, name, batch, length));
   }
   TRAMA_ASSIGN_OR_RETURN(Device device, Device::Open(options.backend, options.device));
   CompileOptions compile;
@@ -101,9 +103,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
     found = true;
     std::cout << "// ---- " << stage << "\n" << text << "\n";
   }
-  if (!found)
-    return UsageError(absl::StrCat("--stage: '", wanted, "' is none of ",
-                                   absl::StrJoin(names, ", "), ", plan, code"));
+  if (!found) {
+    names.insert(names.end(), {"plan", "code"});
+    std::string hint = DidYouMean(wanted, names);
+    if (hint.empty()) hint = DidYouMean(absl::StrCat("trama-", wanted), names);
+    return UsageError(
+        absl::StrCat("--stage: '", wanted, "' is none of ", absl::StrJoin(names, ", "), hint));
+  }
   if (wanted.empty() || wanted == "plan") {
     for (const PassRemark& remark : report.remarks)
       std::cout << "remark: " << remark.location << ": " << remark.pass << " in " << remark.function
@@ -118,8 +124,8 @@ TRAMA_COMMAND((Command{
     "trama explain gpt --program=train_step --batch_size=12 --stage=plan",
     WithRuntimeFlags(
         {{"program", FlagKind::kString, "forward",
-          "forward, loss, gradients, train_step, decode; "
-          "several separated by commas"},
+          "forward, loss, gradients, train_step, accumulate, apply, prefill, decode; several "
+          "separated by commas"},
          {"stage", FlagKind::kString, "", "one stage only: traced, a pass's flag, plan, or code"},
          {"recompute", FlagKind::kBool, "false", "as training with it does"},
          {"dump_ir", FlagKind::kString, "", "a folder: a file a pass"},

@@ -13,16 +13,17 @@ namespace {
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_RETURN_IF_ERROR(CheckOut(flags));
   TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
+  TRAMA_RETURN_IF_ERROR(CheckTokenizerFlag(flags));
   std::shared_ptr<const Tokenizer> tokenizer;
   if (const std::string& spec = flags.String("tokenizer"); !spec.empty()) {
-    TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(flags.positional()[0]));
+    TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(flags.positional()[0]));
     TRAMA_ASSIGN_OR_RETURN(tokenizer, MakeTokenizer(spec, {}));
     const absl::Status fits = FitToTokenizer(*entry, *tokenizer, &config);
     if (!fits.ok())
       return absl::Status(fits.code(), absl::StrCat("--tokenizer: ", spec, ": ", fits.message()));
   }
-  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewModel(flags.positional()[0], config,
-                                                     static_cast<uint64_t>(flags.Int("seed"))));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewModelOf(flags.positional()[0], config,
+                                                       static_cast<uint64_t>(flags.Int("seed"))));
   model.tokenizer = std::move(tokenizer);
   TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction,
                          DirectoryTransaction::Begin(flags.String("out")));

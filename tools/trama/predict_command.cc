@@ -36,12 +36,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
   return 0;
 }
 
-TRAMA_COMMAND((Command{"predict", "DIR", "classifies rows, one JSON object a line",
-                       "trama predict my-classifier --input=rows.csv",
-                       WithRuntimeFlags(WithDataFlags(
-                           {{"input", FlagKind::kString, "",
+TRAMA_COMMAND((Command{
+    "predict", "DIR", "classifies rows, one JSON object a line",
+    "trama predict my-classifier --input=rows.csv",
+    WithRuntimeFlags(WithDataFlags(
+        Purpose::kPredict, {{"input", FlagKind::kString, "",
                              "rows of a table, lines of text, or tensors (.safetensors)"}})),
-                       Run}));
+    Run}));
 
 }  // namespace
 }  // namespace trama::cli

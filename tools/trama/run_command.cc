@@ -1,8 +1,11 @@
 // trama run DIR --function=F: one function of a model on given tensors.
+#include <algorithm>
 #include <iostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/data/id_range.h"
 #include "runtime/formats/file.h"
@@ -16,8 +19,16 @@ absl::StatusOr<ProgramKind> KindOf(const std::string& function) {
   if (function == "forward") return ProgramKind::kForward;
   if (function == "loss") return ProgramKind::kLoss;
   if (function == "gradients") return ProgramKind::kGradients;
-  return UsageError(
-      absl::StrCat("--function: '", function, "' is none of forward, loss, gradients"));
+  return UsageError(absl::StrCat("--function: '", function, "' is none of forward, loss, gradients",
+                                 DidYouMean(function, {"forward", "loss", "gradients"})));
+}
+
+// Whether the program has outputs PREFIX.N.
+bool HasOutputs(const Session& session, const std::string& prefix) {
+  const auto& outputs = session.outputs(0);
+  return std::any_of(outputs.begin(), outputs.end(), [&](const Session::Slot& output) {
+    return absl::StartsWith(output.name, prefix + ".");
+  });
 }
 
 absl::StatusOr<int> Run(const Flags& flags) {
@@ -25,10 +36,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   if (flags.String("inputs").empty() || flags.String("outputs").empty())
     return UsageError("--inputs and --outputs name the safetensors files to read and write");
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(
-      LoadedModel model,
-      NewOrLoadedModel(flags.positional()[0], config, static_cast<uint64_t>(flags.Int("seed"))));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelOf(flags));
   TRAMA_ASSIGN_OR_RETURN(TensorMap inputs, ReadSafetensors(flags.String("inputs")));
 
   // The shapes are those of the tensors given; the types are the model's.
@@ -52,6 +60,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   }
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                          Session::Create(*model.model, {program}, options));
+  for (const char* more : {"hidden_states", "attentions"})
+    if (flags.Bool(more) && !HasOutputs(*session, more))
+      return UsageError(
+          absl::StrCat("--", more, ": ", program.name, " of a ", model.entry->name, " has none"));
   if (!model.parameters.empty()) TRAMA_RETURN_IF_ERROR(session->LoadState(model.parameters));
   TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call(program.name, inputs));
   TRAMA_RETURN_IF_ERROR(WriteSafetensors(flags.String("outputs"), outputs));

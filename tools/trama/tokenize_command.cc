@@ -10,7 +10,7 @@
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
 #include "runtime/tokenizer/tokenizer.h"
-#include "tools/trama/command.h"
+#include "tools/trama/common.h"
 
 namespace trama::cli {
 namespace {
@@ -21,11 +21,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerOf(const Flags& flags) {
     return UsageError("one of DIR and --tokenizer=DIR says where the tokenizer is");
   if (named && flags.String("tokenizer") == "chars")
     return UsageError("--tokenizer: chars are those of a training text; name a directory");
+  TRAMA_RETURN_IF_ERROR(CheckTokenizerFlag(flags));
   if (named) return MakeTokenizer(flags.String("tokenizer"), {});
   const std::string& directory = flags.positional()[0];
-  if (!IsDirectory(directory))
-    return absl::NotFoundError(
-        absl::StrCat(directory, ": no such model directory", DidYouMeanFile(directory)));
+  TRAMA_RETURN_IF_ERROR(CheckModelDirectory(directory));
   return Tokenizer::Load(directory);
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/fine_tune.h"
@@ -41,8 +42,9 @@ absl::StatusOr<OptimizerConfig> OptimizerOf(const Flags& flags) {
   else if (name == "adamw")
     config.kind = OptimizerKind::kAdamW;
   else
-    return UsageError(
-        absl::StrCat("--optimizer: '", name, "' is none of sgd, momentum, adam, adamw"));
+    return UsageError(absl::StrCat("--optimizer: '", name,
+                                   "' is none of sgd, momentum, adam, adamw",
+                                   DidYouMean(name, {"sgd", "momentum", "adam", "adamw"})));
   config.beta1 = flags.Double("beta1");
   config.beta2 = flags.Double("beta2");
   config.eps = flags.Double("eps");
@@ -156,13 +158,11 @@ absl::Status Adapt(const Flags& flags, const LoadedData& data, LoadedModel* mode
   return Reconfigure(changes, seed, model);
 }
 
-// The model: new and fitted to the data where it is a name of the zoo, as it is where it is a
-// directory (or a run that is resumed).
+// A new model that is fitted to the data.
 absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name,
                                      LoadedData& data) {
   const uint64_t seed = static_cast<uint64_t>(flags.Int("seed"));
   TRAMA_ASSIGN_OR_RETURN(Config config, ConfigOf(flags));
-  if (IsDirectory(name)) return NewOrLoadedModel(name, config, seed);
   TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, FindModel(name));
   auto fit = [&](const char* key, ConfigValue value) {
     if (entry->defaults.Has(key) && !config.Has(key)) config.Set(key, std::move(value));
@@ -181,7 +181,7 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
   if (flags.Given("dropout"))
     for (const char* key : kDropoutKeys) fit(key, flags.Double("dropout"));
   SetLora(flags, &config);
-  return NewModel(name, config, seed);
+  return NewModelOf(name, config, seed);
 }
 
 // A run of one model is not resumed as one of another: of `name`, where that is a name of the zoo.
@@ -234,6 +234,9 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.batch.shuffle = flags.Bool("shuffle");
   options.seed = options.batch.seed = static_cast<uint64_t>(flags.Int("seed"));
   options.label_smoothing = flags.Double("label_smoothing");
+  if (options.label_smoothing < 0 || options.label_smoothing > 1)
+    return UsageError("--label_smoothing: not in [0, 1]");
+  if (flags.Double("dropout") >= 1) return UsageError("--dropout: not in [0, 1)");
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
@@ -252,7 +255,9 @@ absl::StatusOr<int> Run(const Flags& given) {
   LoadedModel model;
   LoadedData data;
   if (goes_on || IsDirectory(name)) {
-    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(goes_on ? out : name, !goes_on));
+    const std::string& directory = goes_on ? out : name;
+    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(directory, !goes_on));
+    TRAMA_RETURN_IF_ERROR(CheckSet(flags, model, directory));
     if (goes_on) {
       TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
       TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
@@ -298,6 +303,7 @@ TRAMA_COMMAND((Command{
     "train", "MODEL|DIR", "trains on data; --out gets the model directory",
     "trama train gpt --data=book.txt --tokenizer=chars --steps=2000 --lr=1e-3 --out=my-gpt",
     WithRuntimeFlags(WithDataFlags(
+        Purpose::kTrain,
         {{"out", FlagKind::kString, "", "the model directory to write"},
          {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
          {"resume", FlagKind::kBool, "false", "go on from the last checkpoint in --out"},
