@@ -285,7 +285,8 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   std::vector<GeneratedSample> samples(prompts.size());
   std::set<int32_t> untold;  // ids that stand for no text
   if (model_.tokenizer && !options.special_text)
-    for (const auto& [token, id] : model_.tokenizer->special_tokens()) untold.insert(id);
+    for (const AddedToken& token : model_.tokenizer->added_tokens())
+      if (token.special) untold.insert(token.id);
 
   auto give = [&](size_t r, bool at_end) {
     Row& row = states[r];

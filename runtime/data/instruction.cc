@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
+#include "runtime/formats/json_lines.h"
 
 namespace trama {
 namespace {
@@ -30,16 +31,22 @@ absl::StatusOr<Instruction> RecordOf(const Json& json, std::string place, bool r
 
 absl::StatusOr<std::vector<Instruction>> ReadArray(const std::string& path, bool responses,
                                                    int64_t limit) {
-  TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
-  if (!json.is_array())
+  TRAMA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const absl::StatusOr<Json> json = Json::Parse(text);
+  if (!json.ok())
+    return absl::Status(json.status().code(), absl::StrCat(path, ": ", json.status().message()));
+  if (!json->is_array())
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": not an array of records but ", std::string(json.KindName())));
+        absl::StrCat(path, ": not an array of records but ", std::string(json->KindName())));
+  const std::vector<int64_t> lines = ElementLines(text, {});
   std::vector<Instruction> records;
-  for (const Json& item : json.array()) {
+  for (const Json& item : json->array()) {
     if (limit > 0 && static_cast<int64_t>(records.size()) == limit) break;
+    const size_t number = records.size();
     TRAMA_ASSIGN_OR_RETURN(
         Instruction record,
-        RecordOf(item, absl::StrCat(path, ": record ", records.size() + 1), responses));
+        RecordOf(item, absl::StrCat(PlaceOf(path, lines, number), ": record ", number + 1),
+                 responses));
     records.push_back(std::move(record));
   }
   return records;

@@ -61,7 +61,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> Validation(Tokens tokens, const std::st
 // for none.
 int64_t CountBytes(const Tokens& tokens, const Tokenizer& tokenizer) {
   std::set<int32_t> special;
-  for (const auto& [text, id] : tokenizer.special_tokens()) special.insert(id);
+  for (const AddedToken& token : tokenizer.added_tokens())
+    if (token.special) special.insert(token.id);
   constexpr int64_t kPiece = 4096;
   int64_t bytes = 0;
   std::vector<int32_t> ids;

@@ -64,6 +64,15 @@ char32_t DecodeUtf8(std::string_view character) {
   return code_point;
 }
 
+bool IsUnicodeSpace(char32_t code_point) {
+  constexpr std::pair<char32_t, char32_t> kSpaces[] = {
+      {0x9, 0xD},       {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},     {0x1680, 0x1680},
+      {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}};
+  for (const auto& [first, last] : kSpaces)
+    if (code_point >= first && code_point <= last) return true;
+  return false;
+}
+
 void AppendUtf8(char32_t c, std::string& out) {
   if (c < 0x80) {
     out += static_cast<char>(c);

@@ -20,6 +20,8 @@ bool IsUtf8Prefix(std::string_view text);
 std::optional<size_t> FindInvalidUtf8(std::string_view text);
 // The code point of a valid character.
 char32_t DecodeUtf8(std::string_view character);
+// Unicode's White_Space.
+bool IsUnicodeSpace(char32_t code_point);
 void AppendUtf8(char32_t code_point, std::string& out);
 // "'ç' (U+00E7)", the control characters without the quoted part.
 std::string DescribeCodePoint(char32_t code_point);

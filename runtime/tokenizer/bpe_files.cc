@@ -7,8 +7,10 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
+#include "runtime/formats/json_lines.h"
 #include "runtime/formats/utf8.h"
 #include "runtime/tokenizer/byte_alphabet.h"
+#include "runtime/tokenizer/hf_parts.h"
 
 namespace trama {
 namespace {
@@ -48,10 +50,13 @@ absl::StatusOr<MergeList> ReadMergeLines(const std::string& path) {
   return list;
 }
 
-absl::StatusOr<MergeList> MergesOf(const Json& merges, const std::string& path) {
+absl::StatusOr<MergeList> MergesOf(const Json& merges, const std::string& path,
+                                   std::string_view text) {
+  const std::vector<int64_t> lines = ElementLines(text, {"model", "merges"});
   MergeList list;
   for (const Json& merge : merges.array()) {
-    const std::string place = absl::StrCat(path, ": merge ", list.merges.size() + 1);
+    const size_t number = list.merges.size();
+    const std::string place = absl::StrCat(PlaceOf(path, lines, number), ": merge ", number + 1);
     if (const std::string* text = merge.if_string()) {
       TRAMA_RETURN_IF_ERROR(AddMerge(*text, place, list));
       continue;
@@ -70,7 +75,7 @@ absl::StatusOr<BpeFiles> Assemble(const Json& vocabulary, const std::string& pat
   TRAMA_ASSIGN_OR_RETURN(files.strings, ReadVocabulary(vocabulary, path, settings));
   absl::flat_hash_map<std::string_view, int32_t> ids;
   absl::flat_hash_set<std::string_view> added;
-  for (const AddedToken& token : settings.added) added.insert(token.content);
+  for (const DeclaredToken& token : settings.added) added.insert(token.content);
   std::vector<std::string> tokens;
   for (size_t id = 0; id < files.strings.size(); ++id) {
     ids.emplace(files.strings[id], static_cast<int32_t>(id));
@@ -118,14 +123,20 @@ absl::Status CheckByteLevel(const Json& json, const std::string& path,
 }
 
 absl::StatusOr<BpeFiles> ReadTokenizerJson(const std::string& path, TokenizerSettings settings) {
-  TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
+  TRAMA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  absl::StatusOr<Json> parsed = Json::Parse(text);
+  if (!parsed.ok())
+    return absl::Status(parsed.status().code(),
+                        absl::StrCat(path, ": ", parsed.status().message()));
+  const Json& json = *parsed;
   TRAMA_RETURN_IF_ERROR(CheckByteLevel(json, path, settings));
+  TRAMA_RETURN_IF_ERROR(CheckParts(json, path, "BPE", settings));
   TRAMA_RETURN_IF_ERROR(ReadAddedTokens(json, path, settings));
   const Json* model = json.Find("model");
   const Json* vocabulary = model ? model->Find("vocab") : nullptr;
   const Json* merges = model ? model->Find("merges") : nullptr;
   if (!vocabulary || !merges) return Wrong(path, "\"model\" has no \"vocab\" and \"merges\"");
-  TRAMA_ASSIGN_OR_RETURN(const MergeList list, MergesOf(*merges, path));
+  TRAMA_ASSIGN_OR_RETURN(const MergeList list, MergesOf(*merges, path, text));
   return Assemble(*vocabulary, path, list, std::move(settings));
 }
 
@@ -137,12 +148,18 @@ absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory) {
                                                             {"encoder.json", "vocab.bpe"}};
   const std::string whole = JoinPath(directory, "tokenizer.json");
   for (const auto& [vocabulary_name, merges_name] : kNames) {
-    const std::string path = JoinPath(directory, vocabulary_name);
-    // Of half a pair, the file that is missing is named, unless all is in another.
-    if (!FileExists(path) || (!FileExists(JoinPath(directory, merges_name)) && FileExists(whole)))
-      continue;
+    const std::string path = JoinPath(directory, vocabulary_name),
+                      merges_path = JoinPath(directory, merges_name);
+    const bool has_vocabulary = FileExists(path), has_merges = FileExists(merges_path);
+    if (!has_vocabulary && !has_merges) continue;
+    if (!has_vocabulary || !has_merges) {
+      if (FileExists(whole)) continue;
+      return absl::NotFoundError(absl::StrCat(has_merges ? path : merges_path, ": is missing, and ",
+                                              has_merges ? merges_name : vocabulary_name,
+                                              " alone is no tokenizer"));
+    }
     TRAMA_ASSIGN_OR_RETURN(const Json vocabulary, Json::ParseFile(path));
-    TRAMA_ASSIGN_OR_RETURN(const MergeList list, ReadMergeLines(JoinPath(directory, merges_name)));
+    TRAMA_ASSIGN_OR_RETURN(const MergeList list, ReadMergeLines(merges_path));
     return Assemble(vocabulary, path, list, std::move(settings));
   }
   if (FileExists(whole)) return ReadTokenizerJson(whole, std::move(settings));
@@ -153,10 +170,10 @@ absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory) {
 }
 
 absl::Status WriteBpeFiles(const std::string& directory, const BpeModel& model,
-                           const SpecialTokens& special_tokens, bool add_prefix_space) {
+                           const AddedTokens& added_tokens, bool add_prefix_space) {
   std::vector<std::string> strings;
   for (const std::string& token : model.tokens()) strings.push_back(ToByteAlphabet(token));
-  for (const auto& [token, id] : special_tokens) strings[id] = token;
+  for (const AddedToken& token : added_tokens) strings[token.id] = token.content;
   const Json vocabulary = VocabularyJson(strings);
   std::string lines = "#version: 0.2\n";
   Json merges = Json::EmptyArray();
@@ -176,7 +193,7 @@ absl::Status WriteBpeFiles(const std::string& directory, const BpeModel& model,
   json.Set("continuing_subword_prefix", Json()).Set("end_of_word_suffix", Json());
   json.Set("fuse_unk", false).Set("byte_fallback", false);
   json.Set("vocab", vocabulary).Set("merges", std::move(merges));
-  return WriteTokenizerJson(directory, special_tokens, Json(), byte_level, byte_level, byte_level,
+  return WriteTokenizerJson(directory, added_tokens, Json(), byte_level, byte_level, byte_level,
                             json);
 }
 

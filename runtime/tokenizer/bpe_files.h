@@ -23,6 +23,6 @@ absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory);
 
 // vocab.json, merges.txt and tokenizer.json.
 absl::Status WriteBpeFiles(const std::string& directory, const BpeModel& model,
-                           const SpecialTokens& special_tokens, bool add_prefix_space);
+                           const AddedTokens& added_tokens, bool add_prefix_space);
 
 }  // namespace trama

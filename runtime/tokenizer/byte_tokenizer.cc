@@ -11,7 +11,7 @@ TRAMA_TOKENIZER(ByteTokenizer::kClassName, LoadByteTokenizer);
 
 }  // namespace
 
-absl::StatusOr<std::vector<int32_t>> ByteTokenizer::Encode(std::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> ByteTokenizer::EncodePlain(std::string_view text) const {
   std::vector<int32_t> ids;
   ids.reserve(text.size());
   for (const char c : text) ids.push_back(static_cast<uint8_t>(c));

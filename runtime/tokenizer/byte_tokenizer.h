@@ -11,11 +11,11 @@ class ByteTokenizer : public Tokenizer {
 
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return 256; }
-  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const override;
   std::string Decode(absl::Span<const int32_t> ids) const override;
   absl::Status Save(const std::string& directory) const override;
 
  protected:
+  absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const override;
   std::string Vocabulary() const override { return ""; }
 };
 

@@ -72,7 +72,7 @@ CharTokenizer::CharTokenizer(std::vector<char32_t> code_points)
   }
 }
 
-absl::StatusOr<std::vector<int32_t>> CharTokenizer::Encode(std::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> CharTokenizer::EncodePlain(std::string_view text) const {
   std::vector<int32_t> ids;
   ids.reserve(text.size());
   for (size_t at = 0; at < text.size();) {

@@ -19,12 +19,12 @@ class CharTokenizer : public Tokenizer {
 
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return static_cast<int64_t>(code_points_.size()); }
-  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const override;
   std::string Decode(absl::Span<const int32_t> ids) const override;
   absl::Status Save(const std::string& directory) const override;
   const std::vector<char32_t>& code_points() const { return code_points_; }
 
  protected:
+  absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const override;
   std::string Vocabulary() const override;
 
  private:

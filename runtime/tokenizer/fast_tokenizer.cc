@@ -10,12 +10,19 @@
 namespace trama {
 namespace {
 
+// Old files do not name the type of their model.
+std::string TypeByMembers(const Json& model) {
+  if (model.Find("merges")) return "BPE";
+  return model.Find("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
+}
+
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFastTokenizer(const std::string& directory) {
   const std::string path = JoinPath(directory, "tokenizer.json");
   TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
   const Json* model = json.Find("model");
   const absl::StatusOr<std::string> type =
-      model ? model->Get<std::string>("type") : absl::InvalidArgumentError("missing \"model\"");
+      model ? model->GetOr<std::string>("type", TypeByMembers(*model))
+            : absl::InvalidArgumentError("missing \"model\"");
   if (!type.ok())
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", type.status().message()));
   if (*type == "BPE") return Gpt2Tokenizer::LoadFrom(directory);

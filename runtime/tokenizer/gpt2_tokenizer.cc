@@ -45,8 +45,8 @@ Gpt2Tokenizer::Gpt2Tokenizer(BpeModel model, Splitter splitter, Options options)
     : model_(std::move(model)), splitter_(std::move(splitter)), options_(std::move(options)) {
   const auto role = options_.roles.find("eos_token");
   const std::string eos = role == options_.roles.end() ? kEndOfText : role->second;
-  for (const auto& [token, id] : options_.special_tokens)
-    if (token == eos) eos_id_ = id;
+  for (const AddedToken& token : options_.added_tokens)
+    if (token.content == eos) eos_id_ = token.id;
 }
 
 absl::StatusOr<std::unique_ptr<Gpt2Tokenizer>> Gpt2Tokenizer::Create(BpeModel model,
@@ -61,7 +61,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Gpt2Tokenizer::LoadFrom(const std::st
   Options options;
   // GPT-2's own files do not say that this token is special.
   files.settings.added.push_back({kEndOfText, {}});
-  options.special_tokens = SpecialTokensOf(files.strings, files.settings);
+  options.added_tokens = AddedTokensOf(files.strings, files.settings);
   options.roles = std::move(files.settings.roles);
   options.add_prefix_space = files.settings.add_prefix_space;
   return Create(std::move(files.model), std::move(options));
@@ -92,7 +92,7 @@ absl::Status Gpt2Tokenizer::EncodeWords(std::string_view text, WordCache& cache,
   return pieces.status();
 }
 
-absl::StatusOr<std::vector<int32_t>> Gpt2Tokenizer::Encode(std::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> Gpt2Tokenizer::EncodePlain(std::string_view text) const {
   if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
     return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
   std::string prefixed;
@@ -129,15 +129,15 @@ absl::Status Gpt2Tokenizer::Save(const std::string& directory) const {
   std::map<std::string, std::string> roles = options_.roles;
   if (eos_id_) roles.emplace("eos_token", kEndOfText);
   TRAMA_RETURN_IF_ERROR(
-      WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles, more));
-  return WriteBpeFiles(directory, model_, options_.special_tokens, options_.add_prefix_space);
+      WriteTokenizerFiles(directory, kClassName, options_.added_tokens, roles, more));
+  return WriteBpeFiles(directory, model_, options_.added_tokens, options_.add_prefix_space);
 }
 
 std::string Gpt2Tokenizer::Vocabulary() const {
   std::string text = options_.add_prefix_space ? " " : "";
   for (const std::string& token : model_.tokens()) absl::StrAppend(&text, token.size(), " ", token);
   for (const auto& [left, right] : model_.merges()) absl::StrAppend(&text, left, " ", right, " ");
-  for (const auto& [token, id] : options_.special_tokens) absl::StrAppend(&text, id, " ");
+  for (const AddedToken& token : options_.added_tokens) absl::StrAppend(&text, token.id, " ");
   return text;
 }
 

@@ -20,7 +20,7 @@ class Gpt2Tokenizer : public Tokenizer {
   static std::string Pattern();
 
   struct Options {
-    SpecialTokens special_tokens;
+    AddedTokens added_tokens;
     std::map<std::string, std::string> roles;  // "eos_token": "<|endoftext|>", ...
     bool add_prefix_space = false;             // before a text that starts with no white space
   };
@@ -31,14 +31,14 @@ class Gpt2Tokenizer : public Tokenizer {
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return static_cast<int64_t>(model_.tokens().size()); }
   std::optional<int32_t> eos_id() const override { return eos_id_; }
-  SpecialTokens special_tokens() const override { return options_.special_tokens; }
-  // InvalidArgument where the text is not UTF-8, or has a byte that is no token.
-  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const override;
+  const AddedTokens& added_tokens() const override { return options_.added_tokens; }
   std::string Decode(absl::Span<const int32_t> ids) const override;
   absl::Status Save(const std::string& directory) const override;
   const BpeModel& model() const { return model_; }
 
  protected:
+  // InvalidArgument where the text is not UTF-8, or has a byte that is no token.
+  absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const override;
   std::string Vocabulary() const override;
 
  private:

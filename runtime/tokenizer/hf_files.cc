@@ -26,35 +26,49 @@ const std::string* ContentOf(const Json& token) {
   return content ? content->if_string() : nullptr;
 }
 
-absl::StatusOr<AddedToken> ReadAdded(const Json& token, const std::string& path) {
-  AddedToken added;
+absl::StatusOr<DeclaredToken> ReadAdded(const Json& token, const std::string& path) {
+  DeclaredToken added;
   const std::string* content = ContentOf(token);
   if (!content || content->empty()) return Wrong(path, "an added token has no \"content\"");
   added.content = *content;
-  absl::StatusOr<bool> special = token.GetOr<bool>("special", true);
-  if (!special.ok()) return Wrong(path, std::string(special.status().message()));
-  added.special = *special;
+  bool single_word = false;
+  for (const auto& [key, to] :
+       {std::pair("special", &added.special), std::pair("lstrip", &added.lstrip),
+        std::pair("rstrip", &added.rstrip), std::pair("normalized", &added.normalized),
+        std::pair("single_word", &single_word)}) {
+    absl::StatusOr<bool> given = token.GetOr<bool>(key, *to);
+    if (!given.ok()) return Wrong(path, std::string(given.status().message()));
+    *to = *given;
+  }
+  if (single_word)
+    return absl::UnimplementedError(absl::StrCat(path, ": \"single_word\" of the added token \"",
+                                                 added.content, "\" is not supported"));
   return added;
 }
 
-Json AddedTokenJson(const std::string& content) {
-  Json token;
-  token.Set("content", content);
-  for (const char* key : {"single_word", "lstrip", "rstrip", "normalized"}) token.Set(key, false);
-  return token.Set("special", true);
+Json AddedTokenJson(const AddedToken& token) {
+  Json json;
+  json.Set("content", token.content).Set("single_word", false).Set("lstrip", token.lstrip);
+  json.Set("rstrip", token.rstrip).Set("normalized", false);
+  return json.Set("special", token.special);
 }
 
-absl::Status ReadRoles(const Json& json, TokenizerSettings& settings) {
+absl::Status ReadRoles(const Json& json, const std::string& path, TokenizerSettings& settings) {
   for (const auto& [key, value] : json.object()) {
     if (!absl::EndsWith(key, "_token")) continue;
     const std::string* content = ContentOf(value);
-    if (content && !content->empty()) settings.roles[key] = *content;
+    if (!content || content->empty()) continue;
+    settings.roles[key] = *content;
+    if (!value.is_object()) continue;
+    TRAMA_ASSIGN_OR_RETURN(DeclaredToken added, ReadAdded(value, path));
+    added.special = true;
+    settings.added.push_back(std::move(added));
   }
   return absl::OkStatus();
 }
 
 absl::Status ReadConfig(const Json& json, const std::string& path, TokenizerSettings& settings) {
-  TRAMA_RETURN_IF_ERROR(ReadRoles(json, settings));
+  TRAMA_RETURN_IF_ERROR(ReadRoles(json, path, settings));
   auto read = [&](const char* key, std::optional<bool>& to) -> absl::Status {
     const Json* value = json.Find(key);
     if (!value || value->is_null()) return absl::OkStatus();
@@ -63,7 +77,11 @@ absl::Status ReadConfig(const Json& json, const std::string& path, TokenizerSett
     to = *given;
     return absl::OkStatus();
   };
-  std::optional<bool> prefix;
+  std::optional<bool> prefix, starts;
+  TRAMA_RETURN_IF_ERROR(read("add_bos_token", starts));
+  if (starts.value_or(false))
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": \"add_bos_token\": true is not supported"));
   TRAMA_RETURN_IF_ERROR(read("add_prefix_space", prefix));
   settings.add_prefix_space = prefix.value_or(false);
   TRAMA_RETURN_IF_ERROR(read("do_lower_case", settings.lowercase));
@@ -72,7 +90,7 @@ absl::Status ReadConfig(const Json& json, const std::string& path, TokenizerSett
   const Json* decoder = json.Find("added_tokens_decoder");
   if (!decoder) return absl::OkStatus();
   for (const auto& [key, value] : decoder->object()) {
-    TRAMA_ASSIGN_OR_RETURN(AddedToken added, ReadAdded(value, path));
+    TRAMA_ASSIGN_OR_RETURN(DeclaredToken added, ReadAdded(value, path));
     int64_t id;
     if (!absl::SimpleAtoi(key, &id))
       return Wrong(path, absl::StrCat("\"added_tokens_decoder\": \"", key, "\" is not an id"));
@@ -89,11 +107,17 @@ std::string TokenizerSettings::Role(const std::string& role, const std::string& 
   return found == roles.end() ? fallback : found->second;
 }
 
+bool TokenizerSettings::IsNormalized(const std::string& content) const {
+  return std::any_of(added.begin(), added.end(), [&](const DeclaredToken& token) {
+    return token.content == content && token.normalized;
+  });
+}
+
 absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& directory) {
   TokenizerSettings settings;
   if (const std::string path = JoinPath(directory, "special_tokens_map.json"); FileExists(path)) {
     TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
-    TRAMA_RETURN_IF_ERROR(ReadRoles(json, settings));
+    TRAMA_RETURN_IF_ERROR(ReadRoles(json, path, settings));
   }
   if (const std::string path = JoinPath(directory, "tokenizer_config.json"); FileExists(path)) {
     TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
@@ -104,7 +128,11 @@ absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& direc
     for (const auto& [content, value] : json.object()) {
       const int64_t* id = value.if_int();
       if (!id) return Wrong(path, absl::StrCat("the id of \"", content, "\" is no integer"));
-      settings.added.push_back({content, *id});
+      const bool declared =
+          std::any_of(settings.added.begin(), settings.added.end(),
+                      [&](const auto& token) { return token.content == content; });
+      settings.added.push_back({content, *id, /*special=*/false});
+      settings.added.back().normalized = !declared;  // as `transformers` takes them
     }
   }
   for (const auto& [role, content] : settings.roles) settings.added.push_back({content, {}});
@@ -116,7 +144,7 @@ absl::Status ReadAddedTokens(const Json& tokenizer, const std::string& path,
   const Json* tokens = tokenizer.Find("added_tokens");
   if (!tokens) return absl::OkStatus();
   for (const Json& token : tokens->array()) {
-    TRAMA_ASSIGN_OR_RETURN(AddedToken added, ReadAdded(token, path));
+    TRAMA_ASSIGN_OR_RETURN(DeclaredToken added, ReadAdded(token, path));
     absl::StatusOr<int64_t> id = token.Get<int64_t>("id");
     if (!id.ok())
       return Wrong(path, absl::StrCat("\"", added.content, "\": ", id.status().message()));
@@ -137,7 +165,7 @@ absl::StatusOr<std::vector<std::string>> ReadVocabulary(const Json& vocabulary,
       return Wrong(path, absl::StrCat("\"", token, "\" is there twice"));
   }
   if (ids.empty()) return Wrong(path, "no tokens");
-  for (const AddedToken& added : settings.added) {
+  for (const DeclaredToken& added : settings.added) {
     if (!added.id) continue;
     const auto [found, is_new] = ids.emplace(added.content, *added.id);
     if (!is_new && found->second != *added.id)
@@ -157,7 +185,7 @@ absl::StatusOr<std::vector<std::string>> ReadVocabulary(const Json& vocabulary,
     return absl::OkStatus();
   };
   for (const auto& [token, value] : vocabulary.object()) TRAMA_RETURN_IF_ERROR(place(token));
-  for (const AddedToken& added : settings.added)
+  for (const DeclaredToken& added : settings.added)
     if (added.id) TRAMA_RETURN_IF_ERROR(place(added.content));
   return tokens;
 }
@@ -169,24 +197,34 @@ Json VocabularyJson(const std::vector<std::string>& tokens) {
   return Json::MakeObject(std::move(members));
 }
 
-SpecialTokens SpecialTokensOf(const std::vector<std::string>& tokens,
-                              const TokenizerSettings& settings) {
-  absl::flat_hash_set<std::string_view> special;
-  for (const AddedToken& added : settings.added)
-    if (added.special) special.insert(added.content);
-  SpecialTokens found;
-  for (size_t id = 0; id < tokens.size(); ++id)
-    if (special.contains(tokens[id])) found.emplace_back(tokens[id], static_cast<int32_t>(id));
+AddedTokens AddedTokensOf(const std::vector<std::string>& tokens,
+                          const TokenizerSettings& settings) {
+  absl::flat_hash_map<std::string_view, AddedToken> declared;
+  for (const DeclaredToken& token : settings.added) {
+    AddedToken& added =
+        declared.try_emplace(token.content, AddedToken{.special = false}).first->second;
+    added.special |= token.special;
+    added.lstrip |= token.lstrip;
+    added.rstrip |= token.rstrip;
+  }
+  AddedTokens found;
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const auto token = declared.find(tokens[id]);
+    if (token == declared.end()) continue;
+    found.push_back(token->second);
+    found.back().content = tokens[id];
+    found.back().id = static_cast<int32_t>(id);
+  }
   return found;
 }
 
 absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view class_name,
-                                 const SpecialTokens& special_tokens,
+                                 const AddedTokens& added_tokens,
                                  const std::map<std::string, std::string>& roles,
                                  const Json& more) {
   Json config, added = Json::MakeObject();
-  for (const auto& [content, id] : special_tokens)
-    added.Set(absl::StrCat(id), AddedTokenJson(content));
+  for (const AddedToken& token : added_tokens)
+    added.Set(absl::StrCat(token.id), AddedTokenJson(token));
   config.Set("added_tokens_decoder", std::move(added));
   config.Set("tokenizer_class", class_name);
   for (const auto& [role, content] : roles) config.Set(role, content);
@@ -194,14 +232,14 @@ absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view 
   return AtomicWriteFile(JoinPath(directory, "tokenizer_config.json"), config.Dump(2) + "\n");
 }
 
-absl::Status WriteTokenizerJson(const std::string& directory, const SpecialTokens& special_tokens,
+absl::Status WriteTokenizerJson(const std::string& directory, const AddedTokens& added_tokens,
                                 const Json& normalizer, const Json& pre_tokenizer,
                                 const Json& post_processor, const Json& decoder,
                                 const Json& model) {
   Json added = Json::EmptyArray();
-  for (const auto& [content, id] : special_tokens) {
-    Json token = AddedTokenJson(content);
-    added.Append(std::move(token.Set("id", id)));
+  for (const AddedToken& token : added_tokens) {
+    Json json = AddedTokenJson(token);
+    added.Append(std::move(json.Set("id", token.id)));
   }
   Json json;
   json.Set("version", "1.0").Set("truncation", Json()).Set("padding", Json());

@@ -15,22 +15,26 @@
 
 namespace trama {
 
-// A token that stands in no model's merges or pieces: usually special.
-struct AddedToken {
+// What a file says of an added token.
+struct DeclaredToken {
   std::string content;
   std::optional<int64_t> id;  // where the file says
   bool special = true;
+  bool lstrip = false, rstrip = false;
+  bool normalized = false;  // found in the text that a normalizer leaves
 };
 
 struct TokenizerSettings {
   std::map<std::string, std::string> roles;  // "eos_token": "<|endoftext|>", ...
-  std::vector<AddedToken> added;             // of every file, those of `roles` too
+  std::vector<DeclaredToken> added;          // of every file, those of `roles` too
   bool add_prefix_space = false;
   std::optional<bool> lowercase, strip_accents, split_cjk;
   std::string Role(const std::string& role, const std::string& fallback) const;
+  bool IsNormalized(const std::string& content) const;
 };
 
 // tokenizer_config.json, special_tokens_map.json and added_tokens.json, those that are there.
+// Unimplemented for what would give other ids: "single_word" of an added token, "add_bos_token".
 absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& directory);
 // The "added_tokens" of a tokenizer.json.
 absl::Status ReadAddedTokens(const Json& tokenizer, const std::string& path,
@@ -43,17 +47,18 @@ absl::StatusOr<std::vector<std::string>> ReadVocabulary(const Json& vocabulary,
                                                         const TokenizerSettings& settings);
 Json VocabularyJson(const std::vector<std::string>& tokens);
 
-// The special tokens that a vocabulary has, with their ids.
-SpecialTokens SpecialTokensOf(const std::vector<std::string>& tokens,
-                              const TokenizerSettings& settings);
+// The added tokens that a vocabulary has. What one file says of a token holds beside what others
+// say: it is special where any of them has it so.
+AddedTokens AddedTokensOf(const std::vector<std::string>& tokens,
+                          const TokenizerSettings& settings);
 
-// tokenizer_config.json: the class, the special tokens, the roles and `more`.
+// tokenizer_config.json: the class, the added tokens, the roles and `more`.
 absl::Status WriteTokenizerFiles(const std::string& directory, std::string_view class_name,
-                                 const SpecialTokens& special_tokens,
+                                 const AddedTokens& added_tokens,
                                  const std::map<std::string, std::string>& roles,
                                  const Json& more = Json::MakeObject());
 // tokenizer.json of the parts; what is left out is null.
-absl::Status WriteTokenizerJson(const std::string& directory, const SpecialTokens& special_tokens,
+absl::Status WriteTokenizerJson(const std::string& directory, const AddedTokens& added_tokens,
                                 const Json& normalizer, const Json& pre_tokenizer,
                                 const Json& post_processor, const Json& decoder, const Json& model);
 

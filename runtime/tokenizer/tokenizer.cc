@@ -9,6 +9,7 @@
 #include "runtime/formats/crc32c.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
+#include "runtime/formats/utf8.h"
 #include "runtime/tokenizer/byte_tokenizer.h"
 #include "runtime/tokenizer/char_tokenizer.h"
 
@@ -16,6 +17,8 @@ namespace trama {
 namespace {
 
 constexpr char kConfigFile[] = "tokenizer_config.json";
+constexpr std::pair<const char*, const char*> kBpePairs[] = {{"vocab.json", "merges.txt"},
+                                                             {"encoder.json", "vocab.bpe"}};
 
 std::map<std::string, TokenizerLoader>& Loaders() {
   static auto* const loaders = new std::map<std::string, TokenizerLoader>();
@@ -25,8 +28,8 @@ std::map<std::string, TokenizerLoader>& Loaders() {
 // The class of a directory without a name for it, "" where its files tell nothing.
 std::string ClassByFiles(const std::string& directory) {
   auto has = [&](const char* name) { return FileExists(JoinPath(directory, name)); };
-  if ((has("vocab.json") && has("merges.txt")) || (has("encoder.json") && has("vocab.bpe")))
-    return "GPT2Tokenizer";
+  for (const auto& [vocabulary, merges] : kBpePairs)
+    if (has(vocabulary) && has(merges)) return "GPT2Tokenizer";
   if (has("vocab.txt")) return "BertTokenizer";
   if (has("tokenizer.json")) return "PreTrainedTokenizerFast";
   return "";
@@ -35,12 +38,36 @@ std::string ClassByFiles(const std::string& directory) {
 absl::StatusOr<std::string> ClassOf(const std::string& directory) {
   const std::string path = JoinPath(directory, kConfigFile), by_files = ClassByFiles(directory);
   if (!FileExists(path) && !by_files.empty()) return by_files;
+  if (!FileExists(path))
+    for (const auto& [vocabulary, merges] : kBpePairs)
+      if (FileExists(JoinPath(directory, vocabulary)) || FileExists(JoinPath(directory, merges)))
+        return std::string("GPT2Tokenizer");  // which says what is missing
   TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
   if (!config.Find("tokenizer_class") && !by_files.empty()) return by_files;
   const absl::StatusOr<std::string> name = config.Get<std::string>("tokenizer_class");
   if (!name.ok())
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", name.status().message()));
   return name;
+}
+
+// The bytes of the Unicode White_Space at the front of a text, or at its end.
+size_t SpacesAtFront(std::string_view text) {
+  size_t end = 0;
+  for (size_t length; (length = Utf8Length(text.substr(end))) > 0; end += length)
+    if (!IsUnicodeSpace(DecodeUtf8(text.substr(end, length)))) break;
+  return end;
+}
+
+size_t SpacesAtEnd(std::string_view text) {
+  size_t begin = text.size();
+  while (begin > 0) {
+    size_t first = begin - 1;
+    while (first > 0 && (text[first] & 0xC0) == 0x80) --first;
+    const std::string_view character = text.substr(first, begin - first);
+    if (Utf8Length(character) != character.size() || !IsUnicodeSpace(DecodeUtf8(character))) break;
+    begin = first;
+  }
+  return text.size() - begin;
 }
 
 }  // namespace
@@ -59,16 +86,32 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& di
       JoinPath(directory, kConfigFile), ": no tokenizer of class ", name, DidYouMean(name, known)));
 }
 
+const AddedTokens& Tokenizer::added_tokens() const {
+  static const auto* const none = new AddedTokens();
+  return *none;
+}
+
+absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(std::string_view text) const {
+  AddedTokens tokens;
+  for (const AddedToken& token : added_tokens())
+    if (!token.special) tokens.push_back(token);
+  return tokens.empty() ? EncodePlain(text) : EncodeAround(text, std::move(tokens));
+}
+
 absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeWithSpecial(std::string_view text) const {
-  SpecialTokens tokens = special_tokens();
-  if (tokens.empty()) return Encode(text);
-  std::sort(tokens.begin(), tokens.end(),
-            [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  return added_tokens().empty() ? EncodePlain(text) : EncodeAround(text, added_tokens());
+}
+
+absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeAround(std::string_view text,
+                                                             AddedTokens tokens) const {
+  std::sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) {
+    return a.content.size() > b.content.size();
+  });
   std::vector<int32_t> ids;
   size_t plain = 0;  // where the text that is not encoded yet starts
   auto encode_until = [&](size_t end) -> absl::Status {
     if (end == plain) return absl::OkStatus();
-    absl::StatusOr<std::vector<int32_t>> part = Encode(text.substr(plain, end - plain));
+    absl::StatusOr<std::vector<int32_t>> part = EncodePlain(text.substr(plain, end - plain));
     if (!part.ok())
       return absl::Status(
           part.status().code(),
@@ -78,16 +121,18 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeWithSpecial(std::string_vi
     return absl::OkStatus();
   };
   for (size_t at = 0; at < text.size();) {
-    const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const auto& token) {
-      return text.substr(at, token.first.size()) == token.first;
+    const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const AddedToken& token) {
+      return text.substr(at).starts_with(token.content);
     });
     if (found == tokens.end()) {
       ++at;
       continue;
     }
-    TRAMA_RETURN_IF_ERROR(encode_until(at));
-    ids.push_back(found->second);
-    at += found->first.size();
+    TRAMA_RETURN_IF_ERROR(
+        encode_until(found->lstrip ? at - SpacesAtEnd(text.substr(plain, at - plain)) : at));
+    ids.push_back(found->id);
+    at += found->content.size();
+    if (found->rstrip) at += SpacesAtFront(text.substr(at));
     plain = at;
   }
   TRAMA_RETURN_IF_ERROR(encode_until(text.size()));
@@ -105,7 +150,11 @@ ModelInput Tokenizer::ForModel(absl::Span<const int32_t> first,
 }
 
 std::string Tokenizer::Fingerprint() const {
-  return absl::StrCat(std::string(class_name()), "-", vocab_size(), "-", Crc32cHex(Vocabulary()));
+  std::string all = Vocabulary();
+  for (const AddedToken& token : added_tokens())
+    if (!token.special || token.lstrip || token.rstrip)
+      absl::StrAppend(&all, token.id, token.special, token.lstrip, token.rstrip, " ");
+  return absl::StrCat(std::string(class_name()), "-", vocab_size(), "-", Crc32cHex(all));
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const std::string& spec,

@@ -14,8 +14,16 @@
 
 namespace trama {
 
-// Tokens outside the text proper ("<|endoftext|>", "[CLS]") and their ids.
-using SpecialTokens = std::vector<std::pair<std::string, int32_t>>;
+// A token that is found in a text before the text is cut and merged: a special one, outside the
+// text proper ("<|endoftext|>", "[CLS]"), or one that was added to a vocabulary.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  bool special = true;                  // found where special tokens are asked for, else always
+  bool lstrip = false, rstrip = false;  // takes the white space before, behind it
+  bool operator==(const AddedToken&) const = default;
+};
+using AddedTokens = std::vector<AddedToken>;
 
 // What a model reads: ids, and for each the number of the text it is of, 0 or 1.
 struct ModelInput {
@@ -32,11 +40,12 @@ class Tokenizer {
   // The id that ends a text, where the vocabulary has one.
   virtual std::optional<int32_t> eos_id() const { return std::nullopt; }
 
-  virtual SpecialTokens special_tokens() const { return {}; }
+  virtual const AddedTokens& added_tokens() const;
 
-  // InvalidArgument "byte N: WHAT" where the text has no ids. Special tokens in it are plain text.
-  virtual absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const = 0;
-  // The same, but special tokens in the text are their ids: the longest of those at a place.
+  // InvalidArgument "byte N: WHAT" where the text has no ids. Special tokens in it are plain text;
+  // other added tokens are their ids, the longest at a place.
+  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const;
+  // The same, but special tokens in the text are their ids too.
   absl::StatusOr<std::vector<int32_t>> EncodeWithSpecial(std::string_view text) const;
   // One text's ids, or two texts', with what the model they are for expects around them: BERT's
   // [CLS] FIRST [SEP] SECOND [SEP]. Elsewhere just the ids.
@@ -61,8 +70,14 @@ class Tokenizer {
   std::string Fingerprint() const;
 
  protected:
+  // Encode for a text without added tokens.
+  virtual absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const = 0;
   // What distinguishes this vocabulary from others of its class.
   virtual std::string Vocabulary() const = 0;
+
+ private:
+  absl::StatusOr<std::vector<int32_t>> EncodeAround(std::string_view text,
+                                                    AddedTokens tokens) const;
 };
 
 // --tokenizer=chars|bytes|DIR. The code points of `texts` are the vocabulary of `chars`.

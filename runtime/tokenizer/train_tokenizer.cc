@@ -86,10 +86,10 @@ WordCounts CountBertWords(const BertNormalizer& normalizer,
   return counter.Take();
 }
 
-SpecialTokens Numbered(absl::Span<const std::string> contents) {
-  SpecialTokens tokens;
+AddedTokens Numbered(absl::Span<const std::string> contents) {
+  AddedTokens tokens;
   for (const std::string& content : contents)
-    tokens.emplace_back(content, static_cast<int32_t>(tokens.size()));
+    tokens.push_back({content, static_cast<int32_t>(tokens.size())});
   return tokens;
 }
 
@@ -138,7 +138,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainBpe(absl::Span<const std::string
   Train(trainer, training, "");
   TRAMA_ASSIGN_OR_RETURN(BpeModel model, BpeModel::Create(trainer.tokens(), trainer.merges()));
   Gpt2Tokenizer::Options options;
-  options.special_tokens = {{kEndOfText, 0}};
+  options.added_tokens = {{kEndOfText, 0}};
   for (const char* role : {"bos_token", "eos_token", "unk_token"}) options.roles[role] = kEndOfText;
   return Gpt2Tokenizer::Create(std::move(model), std::move(options));
 }
@@ -150,7 +150,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWordPiece(absl::Span<const std::
   const WordCounts counts = CountBertWords(options.normalizer, texts, training);
   if (counts.empty()) return absl::InvalidArgumentError("no words");
   std::vector<std::string> tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-  options.special_tokens = Numbered(tokens);
+  options.added_tokens = Numbered(tokens);
   // Each character alone, then those that go on a word. UTF-8 sorts as the code points do.
   std::set<std::string> characters, continuing;
   auto split = [](std::string_view word) {
@@ -221,7 +221,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWords(absl::Span<const std::stri
   const size_t first = training.special_last ? tokens.size() : 0;
   tokens.insert(tokens.begin() + static_cast<int64_t>(first), special.begin(), special.end());
   for (size_t i = 0; i < special.size(); ++i) {
-    options.special_tokens.emplace_back(special[i], static_cast<int32_t>(first + i));
+    options.added_tokens.push_back({special[i], static_cast<int32_t>(first + i)});
     if (const std::string role = RoleOf(special[i]); !role.empty())
       options.roles.emplace(role, special[i]);
   }

@@ -9,6 +9,7 @@
 #include "runtime/formats/json.h"
 #include "runtime/formats/utf8.h"
 #include "runtime/tokenizer/hf_files.h"
+#include "runtime/tokenizer/hf_parts.h"
 
 namespace trama {
 namespace {
@@ -89,6 +90,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordTokenizer::LoadFrom(const std::st
   const Json* vocabulary = model ? model->Find("vocab") : nullptr;
   if (!vocabulary)
     return absl::InvalidArgumentError(absl::StrCat(path, ": \"model\" has no \"vocab\""));
+  TRAMA_RETURN_IF_ERROR(CheckParts(json, path, "WordLevel", settings));
   Options options;
   const Json* normalizer = json.Find("normalizer");
   if (!ReadSplit(json.Find("pre_tokenizer"), options) || (normalizer && !normalizer->is_null()))
@@ -102,7 +104,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordTokenizer::LoadFrom(const std::st
   if (settings.roles["unk_token"].empty()) settings.roles.erase("unk_token");
   for (const auto& [role, content] : kRoles)
     settings.added.push_back({settings.Role(role, content), {}});
-  options.special_tokens = SpecialTokensOf(tokens, settings);
+  options.added_tokens = AddedTokensOf(tokens, settings);
   options.roles = std::move(settings.roles);
   absl::StatusOr<std::unique_ptr<WordTokenizer>> tokenizer =
       Create(std::move(tokens), std::move(options));
@@ -119,7 +121,7 @@ std::optional<int32_t> WordTokenizer::IdOfRole(const std::string& role,
   return found->second;
 }
 
-absl::StatusOr<std::vector<int32_t>> WordTokenizer::Encode(std::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> WordTokenizer::EncodePlain(std::string_view text) const {
   if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
     return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
   const std::optional<int32_t> unknown = IdOfRole("unk_token", "[UNK]");
@@ -155,12 +157,12 @@ absl::Status WordTokenizer::Save(const std::string& directory) const {
   std::map<std::string, std::string> roles = options_.roles;
   for (const auto& [role, content] : kRoles)
     if (ids_.contains(content)) roles.emplace(role, content);
-  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles));
+  TRAMA_RETURN_IF_ERROR(WriteTokenizerFiles(directory, kClassName, options_.added_tokens, roles));
   Json model;
   model.Set("type", "WordLevel").Set("vocab", VocabularyJson(tokens_));
   const auto unknown = roles.find("unk_token");
   model.Set("unk_token", unknown == roles.end() ? Json() : Json(unknown->second));
-  return WriteTokenizerJson(directory, options_.special_tokens, Json(), SplitJson(options_), Json(),
+  return WriteTokenizerJson(directory, options_.added_tokens, Json(), SplitJson(options_), Json(),
                             Json(), model);
 }
 

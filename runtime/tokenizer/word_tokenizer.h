@@ -20,7 +20,7 @@ class WordTokenizer : public Tokenizer {
   static std::string Pattern(Split split = Split::kWords, const std::string& isolate = "");
 
   struct Options {
-    SpecialTokens special_tokens;
+    AddedTokens added_tokens;
     std::map<std::string, std::string> roles;  // "unk_token": "[UNK]", ...
     Split split = Split::kWords;
     std::string isolate;  // with kSpaces
@@ -34,15 +34,15 @@ class WordTokenizer : public Tokenizer {
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return static_cast<int64_t>(tokens_.size()); }
   std::optional<int32_t> eos_id() const override { return IdOfRole("eos_token", "[EOS]"); }
-  SpecialTokens special_tokens() const override { return options_.special_tokens; }
-  // InvalidArgument where the text is not UTF-8, or a word is unknown and there is no [UNK].
-  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const override;
+  const AddedTokens& added_tokens() const override { return options_.added_tokens; }
   std::string Decode(absl::Span<const int32_t> ids) const override;
   std::string DecodeText(absl::Span<const int32_t> ids) const override;
   absl::Status Save(const std::string& directory) const override;
   const std::vector<std::string>& tokens() const { return tokens_; }
 
  protected:
+  // InvalidArgument where the text is not UTF-8, or a word is unknown and there is no [UNK].
+  absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const override;
   std::string Vocabulary() const override;
 
  private:

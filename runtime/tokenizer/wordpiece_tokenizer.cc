@@ -10,6 +10,7 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/utf8.h"
 #include "runtime/tokenizer/hf_files.h"
+#include "runtime/tokenizer/hf_parts.h"
 
 namespace trama {
 namespace {
@@ -35,6 +36,7 @@ absl::StatusOr<std::vector<std::string>> ReadJson(const std::string& path,
                                                   TokenizerSettings& settings) {
   TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
   TRAMA_RETURN_IF_ERROR(ReadAddedTokens(json, path, settings));
+  TRAMA_RETURN_IF_ERROR(CheckParts(json, path, "WordPiece", settings));
   auto unsupported = [&](const std::string& what) {
     return absl::UnimplementedError(absl::StrCat(path, ": ", what, " is not supported"));
   };
@@ -105,7 +107,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordPieceTokenizer::LoadFrom(
   options.normalizer.lowercase = settings.lowercase.value_or(true);
   options.normalizer.strip_accents = settings.strip_accents.value_or(options.normalizer.lowercase);
   options.normalizer.split_cjk = settings.split_cjk.value_or(true);
-  options.special_tokens = SpecialTokensOf(tokens, settings);
+  options.added_tokens = AddedTokensOf(tokens, settings);
+  // It would be found in the text as BertNormalizer leaves it.
+  for (const AddedToken& token : options.added_tokens)
+    if (!token.special && settings.IsNormalized(token.content))
+      return absl::UnimplementedError(
+          absl::StrCat(directory, ": the added token \"", token.content,
+                       "\" is not special but \"normalized\", which is not supported"));
   options.roles = std::move(settings.roles);
   absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> tokenizer =
       Create(std::move(tokens), std::move(options));
@@ -164,7 +172,7 @@ void WordPieceTokenizer::EncodeWord(std::string_view word, std::vector<int32_t>&
   ids.push_back(unknown_);
 }
 
-absl::StatusOr<std::vector<int32_t>> WordPieceTokenizer::Encode(std::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> WordPieceTokenizer::EncodePlain(std::string_view text) const {
   if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
     return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
   std::vector<int32_t> ids;
@@ -218,7 +226,7 @@ absl::Status WordPieceTokenizer::Save(const std::string& directory) const {
   for (const auto& [role, content] : kRoles)
     if (ids_.contains(content)) roles.emplace(role, content);
   TRAMA_RETURN_IF_ERROR(
-      WriteTokenizerFiles(directory, kClassName, options_.special_tokens, roles, more));
+      WriteTokenizerFiles(directory, kClassName, options_.added_tokens, roles, more));
   std::string lines;
   for (const std::string& token : tokens_) absl::StrAppend(&lines, token, "\n");
   TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "vocab.txt"), lines));
@@ -237,8 +245,7 @@ absl::Status WordPieceTokenizer::Save(const std::string& directory) const {
   model.Set("continuing_subword_prefix", kContinues);
   model.Set("max_input_chars_per_word", kMaxWordCharacters);
   model.Set("vocab", VocabularyJson(tokens_));
-  return WriteTokenizerJson(directory, options_.special_tokens, clean, split, frame, decoder,
-                            model);
+  return WriteTokenizerJson(directory, options_.added_tokens, clean, split, frame, decoder, model);
 }
 
 std::string WordPieceTokenizer::Vocabulary() const {

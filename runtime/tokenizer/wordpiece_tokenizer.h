@@ -18,7 +18,7 @@ class WordPieceTokenizer : public Tokenizer {
 
   struct Options {
     BertNormalizer normalizer;
-    SpecialTokens special_tokens;
+    AddedTokens added_tokens;
     std::map<std::string, std::string> roles;  // "unk_token": "[UNK]", ...
   };
   // `tokens` by id. InvalidArgument where the unknown token is not among them.
@@ -30,9 +30,7 @@ class WordPieceTokenizer : public Tokenizer {
 
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return static_cast<int64_t>(tokens_.size()); }
-  SpecialTokens special_tokens() const override { return options_.special_tokens; }
-  // Of the text alone. InvalidArgument where it is not UTF-8.
-  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const override;
+  const AddedTokens& added_tokens() const override { return options_.added_tokens; }
   // [CLS] FIRST [SEP], or [CLS] FIRST [SEP] SECOND [SEP].
   ModelInput ForModel(absl::Span<const int32_t> first,
                       absl::Span<const int32_t> second = {}) const override;
@@ -42,6 +40,8 @@ class WordPieceTokenizer : public Tokenizer {
   const std::vector<std::string>& tokens() const { return tokens_; }
 
  protected:
+  // Of the text alone. InvalidArgument where it is not UTF-8.
+  absl::StatusOr<std::vector<int32_t>> EncodePlain(std::string_view text) const override;
   std::string Vocabulary() const override;
 
  private:

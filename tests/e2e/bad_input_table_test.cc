@@ -101,7 +101,7 @@ TEST_F(BadInputTable, Data) {
       {"records without fields",
        {{"d.json", "[{\"instruction\": \"a\"}]"}},
        {"train", "m", "--data=d.json", "--steps=1", "--out=o"},
-       "d.json: record 1: missing"},
+       "d.json:1: record 1: missing"},
       {"records without fields",
        {{"d.json", "[{\"instruction\": 1, \"output\": \"b\"}]"}},
        {"eval", "m", "--data=d.json"},

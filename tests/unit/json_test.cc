@@ -7,6 +7,7 @@
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
 #include "runtime/formats/config_json.h"
+#include "runtime/formats/json_lines.h"
 
 namespace trama {
 namespace {
@@ -24,6 +25,23 @@ TEST(JsonTest, KeepsKindsOrderAndText) {
   EXPECT_EQ(*json.Find("a")->array()[3].if_string(), "ç\n\x01");
   EXPECT_TRUE(json.Find("x")->if_double());
   EXPECT_EQ(json.Find("nothing"), nullptr);
+}
+
+TEST(JsonTest, KnowsTheLinesOfAnArraysElements) {
+  using Lines = std::vector<int64_t>;
+  const std::string text =
+      "{\"x\": {\"b\": [0]}, \"s\": \"]}\\\"\",\n\"a\": [1, {\"b\": 2}], \"c\": "
+      "{\"b\":\n"
+      "[-1.5e3, \"a\\\\\",\n [[1\n], {\"k\": []}], null\n,true]}}";
+  ASSERT_OK(Json::Parse(text).status());
+  EXPECT_EQ(ElementLines(text, {"c", "b"}), (Lines{3, 3, 4, 5, 6}));
+  EXPECT_EQ(ElementLines(text, {"a"}), (Lines{2, 2}));
+  EXPECT_EQ(ElementLines(text, {"c"}), Lines());
+  EXPECT_EQ(ElementLines(text, {"d"}), Lines());
+  EXPECT_EQ(ElementLines("[\n]", {}), Lines());
+  EXPECT_EQ(ElementLines("\n[\n1,2\n]", {}), (Lines{3, 3}));
+  EXPECT_EQ(PlaceOf("f", {7}, 0), "f:7");
+  EXPECT_EQ(PlaceOf("f", {7}, 1), "f");
 }
 
 TEST(JsonTest, IndentsOneMemberALine) {

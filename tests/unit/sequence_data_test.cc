@@ -237,11 +237,14 @@ TEST(InstructionTest, NamesTheRecordAndTheField) {
     const std::string found = Message(LoadData(options));
     return found.substr(std::min(found.size(), dir.path().size() + 1));
   };
-  EXPECT_EQ(message("a.json", R"([{"instruction": "a", "output": "b"}, {"instruction": "a"}])"),
-            "a.json: record 2: missing \"output\"");
-  EXPECT_EQ(message("b.json", R"([{"output": "b"}])"), "b.json: record 1: missing \"instruction\"");
+  EXPECT_EQ(
+      message("a.json",
+              "[{\"instruction\": \"[\\\"\", \"output\": \"b\"},\n\n{\"instruction\": \"a\"}]"),
+      "a.json:3: record 2: missing \"output\"");
+  EXPECT_EQ(message("b.json", R"([{"output": "b"}])"),
+            "b.json:1: record 1: missing \"instruction\"");
   EXPECT_EQ(message("c.json", R"([{"instruction": 3, "output": "b"}])"),
-            "c.json: record 1: \"instruction\": expected a string, not an integer");
+            "c.json:1: record 1: \"instruction\": expected a string, not an integer");
   EXPECT_EQ(message("d.json", R"({"instruction": "a"})"),
             "d.json: not an array of records but an object");
   EXPECT_EQ(message("e.json", "[]"), "e.json: no record, the data is empty");

@@ -131,7 +131,7 @@ TEST(TrainTokenizerTest, WordsByCountThenCodePoint) {
   ASSERT_OK(trained->Save(dir.path()));
   ASSERT_OK_AND_ASSIGN(const auto loaded, Tokenizer::Load(dir.path()));
   EXPECT_EQ(loaded->Fingerprint(), trained->Fingerprint());
-  EXPECT_EQ(loaded->special_tokens(), trained->special_tokens());
+  EXPECT_EQ(loaded->added_tokens(), trained->added_tokens());
   EXPECT_THAT(loaded->Encode("a\xFF"), StatusIs(kInvalidArgument, "byte 1: invalid UTF-8"));
 }
 
