@@ -94,11 +94,11 @@ class AttentionGradEmitter {
       });
       Value count = b_.Min(b_.Index(block_keys_), b_.Sub(b_.Index(info_.S), key));
       b_.For(zero, count, 1, [&](Value j) {
-        StoreRow(1, j, b_.Add(key, j), dk_, info_.D, info_.scale);
-        StoreRow(2, j, b_.Add(key, j), dv_, info_.E, 1);
+        StoreRow(1, j, b_.Add(key, j), dk_, info_.D);
+        StoreRow(2, j, b_.Add(key, j), dv_, info_.E);
       });
     });
-    b_.For(0, info_.T, 1, [&](Value row) { StoreRow(0, row, row, dq_, info_.D, 1); });
+    b_.For(0, info_.T, 1, [&](Value row) { StoreRow(0, row, row, dq_, info_.D); });
   }
 
   // The first tile of queries of which one sees `key`; past the last where none does.
@@ -109,30 +109,29 @@ class AttentionGradEmitter {
                      b_.Index(RoundUp(info_.T, rows_)));
   }
 
-  void StoreRow(int output, Value from, Value row, Value rows, int64_t columns, double scale) {
+  void StoreRow(int output, Value from, Value row, Value rows, int64_t columns) {
     ForVectors(columns, [&](int64_t c, int64_t live) {
       Value x = b_.LoadVector(rows, {from, b_.Index(c)});
-      if (scale != 1) x = b_.Mul(x, b_.Splat(scale));
       for (const Access& access : outputs_[output])
         StoreLanes(b_, x, buffers_, access, At(row, b_.Index(c)), live);
     });
   }
 
-  // K and V transposed as panels [D or E][width] of keys, K scaled; K also as rows.
+  // K and V transposed as panels [D or E][width] of keys; scale K as rows.
   void PackKeys() {
     Value zero = b_.Index(0);
     const int64_t panels = RoundUp(info_.S, width_) / width_, last = info_.S % width_;
     b_.For(0, panels, 1, [&](Value panel) {
       Value key = b_.Mul(panel, width_);
       auto pack = [&](int64_t columns) {
-        auto one = [&](const Access& access, Value to, int64_t depth, double scale) {
+        auto one = [&](const Access& access, Value to, int64_t depth) {
           MatrixSource source{buffers_[access.buffer], ElementIndex(b_, access, At(key, zero)),
                               access.strides[3], access.strides[2]};
-          PackPanel(b_, source, to, b_.Index(depth), depth % lanes_, columns, scale,
+          PackPanel(b_, source, to, b_.Index(depth), depth % lanes_, columns, 1,
                     b_.Mul(panel, depth));
         };
-        one(info_.k, k_panels_, info_.D, info_.scale);
-        one(info_.v, v_panels_, info_.E, 1);
+        one(info_.k, k_panels_, info_.D);
+        one(info_.v, v_panels_, info_.E);
       };
       if (last == 0) return pack(width_);
       b_.If(
@@ -147,13 +146,15 @@ class AttentionGradEmitter {
     });
   }
 
-  // Rows past the last query are zeros whose weights are zeros.
+  // scale Q, the gradients and what is known of each row. Rows past the last query are zeros whose
+  // weights are zeros.
   void PackQueries() {
     const int64_t queries = RoundUp(info_.T, rows_);
     const double infinity = std::numeric_limits<double>::infinity();
     b_.For(0, info_.T, 1, [&](Value row) {
       ForVectors(info_.D, [&](int64_t d, int64_t live) {
-        b_.StoreVector(LoadRow(info_.q, row, d, live), q_rows_, {row, b_.Index(d)});
+        Value q = b_.Mul(LoadRow(info_.q, row, d, live), b_.Splat(info_.scale));
+        b_.StoreVector(q, q_rows_, {row, b_.Index(d)});
       });
       Value sum = b_.Splat(0);
       ForVectors(info_.E, [&](int64_t e, int64_t live) {
@@ -234,16 +235,17 @@ class AttentionGradEmitter {
     }
   }
 
-  // Weights and score gradients of rows x width: P = exp(S - lse), dS = P (dP - delta); with
+  // Weights and score gradients of rows x width: P = exp(S - lse), dS = P (dP - delta), S by the
+  // forward's operations in its order: of two roundings of a score of 1e6, exp makes anything. With
   // dropout W = P kept / (1 - p) stands for P in dV = W^T dY and dS = W dP - P delta.
   void EmitTile(Value row, Value local, Value key, Value c) {
     Value column = b_.Add(key, c), panel = b_.Div(column, width_);
-    auto product = [&](Value rows, Value panels, int64_t depth) {
+    auto product = [&](Value rows, Value panels, int64_t depth, int64_t max_depth) {
       Value first = b_.Mul(panel, depth);
       SmallVector<Value> sums;
-      for (int64_t begin = 0; begin < depth; begin += kMaxDepth) {
+      for (int64_t begin = 0; begin < depth; begin += max_depth) {
         auto part = TileProduct(
-            b_, rows_, 2, b_.Index(begin), b_.Index(std::min(depth, begin + kMaxDepth)),
+            b_, rows_, 2, b_.Index(begin), b_.Index(std::min(depth, begin + max_depth)),
             [&](int64_t i, Value d) {
               return b_.Load(rows, {b_.Add(row, i), d});
             },
@@ -271,7 +273,7 @@ class AttentionGradEmitter {
       }
       b_.StoreVector(p, weights_, at(i, v));
     };
-    auto scores = product(q_rows_, k_panels_, info_.D);
+    auto scores = product(q_rows_, k_panels_, info_.D, info_.D);
     if (info_.dropout == 0 && !info_.HasMaskOrBias()) {
       for (auto [i, x] : llvm::enumerate(scores)) weight(b_.Index(i / 2), i % 2, x);
     } else {  // too much code to repeat for each row
@@ -281,7 +283,7 @@ class AttentionGradEmitter {
         for (int64_t v = 0; v < 2; ++v) weight(i, v, b_.LoadVector(weights_, at(i, v)));
       });
     }
-    auto dweights = product(grad_rows_, v_panels_, info_.E);
+    auto dweights = product(grad_rows_, v_panels_, info_.E, kMaxDepth);
     for (int64_t i = 0; i < rows_; ++i) {
       Value delta = b_.Broadcast(b_.Load(delta_, b_.Add(row, i)));
       for (int64_t v = 0; v < 2; ++v) {

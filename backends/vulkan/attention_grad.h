@@ -21,9 +21,10 @@ class QueryGrad {
 
   Value limit() const { return limit_; }
 
-  // For keys from `key` on with their scaled products q k: the weights of the values, dropped and
-  // scaled as the forward's, and the gradients of the scores. dweights: grad v. With dropout W =
-  // P kept / (1 - p) stands for P in dV = W^T dY and dS = W dP - P delta.
+  // For keys from `key` on with their products (scale q) k, by the forward's operations in its
+  // order: of two roundings of a score of 1e6, exp makes anything. The weights of the values,
+  // dropped and scaled as the forward's, and the gradients of the scores. dweights: grad v. With
+  // dropout W = P kept / (1 - p) stands for P in dV = W^T dY and dS = W dP - P delta.
   struct Key {
     Value weight, dscore;
   };

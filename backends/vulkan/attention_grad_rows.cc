@@ -32,12 +32,14 @@ class PrivateRow {
       Set(quad, b_.Fma(factor, row.Load(quad, live), (*this)[quad]));
     });
   }
-  // The inner product with `row`.
-  Value Dot(RowReader& row) {
+  // The inner product with scale * `row`.
+  Value Dot(RowReader& row, double scale = 1) {
     Value sum = b_.Private({1}, b_.VectorF32(4)), zero = b_.Index(0);
     b_.Store(b_.Splat(0, 4), sum, zero);
     ForQuads(b_, columns_, [&](Value quad, int64_t live) {
-      b_.Store(b_.Fma((*this)[quad], row.Load(quad, live), b_.Load(sum, zero)), sum, zero);
+      Value x = row.Load(quad, live);
+      if (scale != 1) x = b_.Mul(x, b_.Splat(scale, 4));
+      b_.Store(b_.Fma((*this)[quad], x, b_.Load(sum, zero)), sum, zero);
     });
     return SumQuad(b_, b_.Load(sum, zero));
   }
@@ -108,7 +110,7 @@ absl::Status EmitDkDv(mlir::func::FuncOp body, mlir::ModuleOp module, const Atte
   QuadRows queries(b, body, info.q, info.D), grads(b, body, info.grad, info.E);
   QuadRows keys(b, body, info.k, info.D), values(b, body, info.v, info.E);
   PrivateRow k(b, info.D), v(b, info.E), dk(b, info.D), dv(b, info.E);
-  k.Read(keys, at(key), info.scale);
+  k.Read(keys, at(key));
   v.Read(values, at(key));
   dk.Fill();
   dv.Fill();
@@ -116,7 +118,7 @@ absl::Status EmitDkDv(mlir::func::FuncOp body, mlir::ModuleOp module, const Atte
     RowReader query_row(b, queries, queries.Row(at(query)), /*common=*/true);
     RowReader grad_row(b, grads, grads.Row(at(query)), /*common=*/true);
     QueryGrad query_grad(b, body, info, scores, query);
-    auto [weight, dscore] = query_grad.Keys(key, k.Dot(query_row), v.Dot(grad_row))[0];
+    auto [weight, dscore] = query_grad.Keys(key, k.Dot(query_row, info.scale), v.Dot(grad_row))[0];
     dv.Accumulate(weight, grad_row);
     dk.Accumulate(dscore, query_row);
   });

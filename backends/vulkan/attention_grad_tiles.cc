@@ -62,7 +62,7 @@ class TileEmitter {
         b_.Shared({(queries_ + keys_) * (RowPitch(info_.D) + RowPitch(info_.E))}, b_.VectorF32(4));
     if (of_keys_) weights_ = b_.Shared({queries_ * (keys_ + 1)}, b_.F32());
     dscores_ = b_.Shared({queries_ * (keys_ + 1)}, b_.F32());
-    q_ = Take(info_.q, queries_, info_.D);
+    q_ = Take(info_.q, queries_, info_.D, info_.scale);
     grad_ = Take(info_.grad, queries_, info_.E);
     k_ = Take(info_.k, keys_, info_.D);
     v_ = Take(info_.v, keys_, info_.E);
@@ -79,10 +79,15 @@ class TileEmitter {
   struct Tile {
     std::unique_ptr<QuadRows> source;
     int64_t rows, columns, pitch, at;
+    double scale;
   };
-  Tile Take(const Access& access, int64_t rows, int64_t columns) {
-    Tile tile{std::make_unique<QuadRows>(b_, body_, access, columns), rows, columns,
-              RowPitch(columns), taken_};
+  Tile Take(const Access& access, int64_t rows, int64_t columns, double scale = 1) {
+    Tile tile{std::make_unique<QuadRows>(b_, body_, access, columns),
+              rows,
+              columns,
+              RowPitch(columns),
+              taken_,
+              scale};
     taken_ += rows * tile.pitch;
     return tile;
   }
@@ -100,14 +105,15 @@ class TileEmitter {
   }
   Value PairIndex(Value query, Value key) { return b_.Add(b_.Mul(query, keys_ + 1), key); }
 
-  // Copies the rows from `first` on, of `count` in all: past the last it repeats that.
+  // Copies the rows from `first` on, scaled, of `count` in all: past the last it repeats that.
   void Copy(const Tile& tile, Value first, int64_t count) {
     const int64_t quads = CeilDiv(tile.columns, 4);
     b_.For(local_, b_.Index(tile.rows * quads), tiles_.invocations, [&](Value i) {
       Value row = Divide(b_, i, quads), quad = Remainder(b_, i, quads);
       Value from = tile.source->Row(At(b_.Min(b_.Add(first, row), b_.Index(count - 1))));
-      b_.Store(tile.source->Load(from, quad, QuadRows::kUnknown), memory_,
-               b_.Add(b_.Add(b_.Mul(row, tile.pitch), quad), tile.at));
+      Value x = tile.source->Load(from, quad, QuadRows::kUnknown);
+      if (tile.scale != 1) x = b_.Mul(x, b_.Splat(tile.scale, 4));
+      b_.Store(x, memory_, b_.Add(b_.Add(b_.Mul(row, tile.pitch), quad), tile.at));
     });
   }
 
@@ -127,7 +133,7 @@ class TileEmitter {
       Accumulate(dv, grad_,
                  [&](Value key, Value i) { return b_.Load(weights_, PairIndex(i, key)); });
     });
-    Write(dk, own, info_.dk, info_.scale);
+    Write(dk, own, info_.dk, 1);
     Write(dv, own, info_.dv, 1);
   }
 
@@ -177,15 +183,14 @@ class TileEmitter {
       return scalars;
     };
     SmallVector<Value> scores = products(q_, k_), dweights = products(grad_, v_);
-    Value scale = b_.Constant(b_.F32(), info_.scale), zero = b_.Constant(b_.F32(), 0);
+    Value zero = b_.Constant(b_.F32(), 0);
     for (int64_t i = 0; i < query_count; ++i) {
       Value row = b_.Add(query, query_at(i));
       Value exists = b_.Less(row, b_.Index(info_.T));
       QueryGrad query_grad(b_, body_, info_, scores_, b_.Min(row, b_.Index(info_.T - 1)));
       for (int64_t j = 0; j < key_count; ++j) {
         const int64_t p = i * key_count + j;
-        auto [weight, dscore] =
-            query_grad.Keys(b_.Add(key, key_at(j)), b_.Mul(scores[p], scale), dweights[p])[0];
+        auto [weight, dscore] = query_grad.Keys(b_.Add(key, key_at(j)), scores[p], dweights[p])[0];
         Value at = PairIndex(query_at(i), key_at(j));
         if (of_keys_) b_.Store(b_.Select(exists, weight, zero), weights_, at);
         b_.Store(b_.Select(exists, dscore, zero), dscores_, at);

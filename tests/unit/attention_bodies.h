@@ -218,6 +218,42 @@ class AttentionBodies : public Fixture {
     this->Check(BlockBackward(), 6e-6);
   }
 
+  // Scores of up to 1e30, of which the backward must make the numbers that the forward's lse is of:
+  // weights of 1 become exp(their difference). A column of dv is the sum of its weights here.
+  void GradientsOfLargeScores() {
+    for (const double magnitude : {1e2, 1e4, 1e6, 1e14})
+      for (const Attention& attention :
+           {Attention{.B = 1, .H = 2, .T = 6, .S = 6, .D = 6, .E = 6, .causal = true},
+            Attention{.B = 1, .H = 1, .T = 40, .S = 70, .D = 33, .E = 8},
+            Attention{.B = 1, .H = 1, .T = 5, .S = 9, .D = 300, .E = 8}}) {
+        SCOPED_TRACE(absl::StrCat(magnitude, " ", attention.Backward()));
+        mlir::MLIRContext context;
+        LoadDialects(context);
+        auto module = codegen::ParseBody(context, attention.Backward());
+        ASSERT_OK(module);
+        std::vector<HostTensor> inputs =
+            AnchorInputs(*(*module)->getOps<mlir::func::FuncOp>().begin(), 100);
+        for (int64_t i = 0; i < inputs[0].num_elements(); ++i) inputs[0].set(i, 1);
+        for (int i : {3, 4})
+          for (int64_t j = 0; j < inputs[i].num_elements(); ++j)
+            inputs[i].set(j, magnitude * inputs[i].at(j));
+        auto forward = this->Results(attention.Forward(), {inputs.begin() + 3, inputs.end()});
+        ASSERT_OK(forward);
+        std::copy(forward->begin(), forward->end(), inputs.begin() + 1);
+        auto got = this->Results(attention.Backward(), inputs);
+        ASSERT_OK(got);
+        for (const HostTensor& gradient : *got)
+          for (int64_t i = 0; i < gradient.num_elements(); ++i)
+            ASSERT_TRUE(std::isfinite(gradient.at(i))) << i;
+        double weights = 0;
+        for (int64_t i = 0; i < (*got)[2].num_elements(); ++i) weights += (*got)[2].at(i);
+        weights /= static_cast<double>(attention.E * attention.B * attention.H * attention.T);
+        // lse of a score of 1e4 keeps three digits of its fraction, of one of 1e8 none: two equal
+        // weights are then 1 each.
+        EXPECT_NEAR(weights, 1, magnitude < 1e3 ? 1e-3 : 0.5);
+      }
+  }
+
   void CheckForward(const Attention& attention) {
     this->Check(
         attention.Forward(), 3e-6,

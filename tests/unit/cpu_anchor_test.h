@@ -19,6 +19,13 @@ class AnchorTest : public testing::TestWithParam<std::string> {
  protected:
   using Prepare = std::function<void(std::vector<HostTensor>&)>;
 
+  absl::StatusOr<std::vector<HostTensor>> Results(const std::string& text,
+                                                  std::vector<HostTensor> inputs) {
+    const std::string kind = kernel_testing::KindOf(text);
+    TRAMA_ASSIGN_OR_RETURN(auto kernel, CpuKernel::Compile(kind, text, /*threads=*/3, GetParam()));
+    return kernel->Run(inputs);
+  }
+
   // tolerance: of the largest magnitude in a result, at least 1. prepare: changes the random
   // inputs, which are floats in [-1, 1), integers in [0, limit) and bools of which three in four
   // are true.

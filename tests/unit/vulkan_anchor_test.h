@@ -23,6 +23,14 @@ class AnchorTest : public testing::TestWithParam<TestedMachine> {
  protected:
   using Prepare = std::function<void(std::vector<HostTensor>&)>;
 
+  absl::StatusOr<std::vector<HostTensor>> Results(const std::string& text,
+                                                  std::vector<HostTensor> inputs) {
+    const std::string kind = kernel_testing::KindOf(text);
+    TRAMA_ASSIGN_OR_RETURN(auto kernel,
+                           VulkanKernel::Compile(kind, text, GetParam().abi, GetParam().as_gpu));
+    return kernel->Run(inputs);
+  }
+
   // tolerance: of the largest magnitude in a result, at least 1. prepare: changes the random
   // inputs, which are floats in [-1, 1), integers in [0, limit) and bools of which three in four
   // are true.
