@@ -55,6 +55,20 @@ TEST(Plot, DrawsWhatThereIs) {
   EXPECT_EQ(place.Trama({"plot", "nan.jsonl"}).status, 0);
 }
 
+// A run that was killed may leave its last line torn.
+TEST(Plot, LeavesOutATornLastLine) {
+  const Workplace place;
+  place.Write("run.jsonl", Metrics(3, false) + "{\"step\": 4, \"lo");
+  const Outcome torn = place.Trama({"plot", "run.jsonl", "--out=torn.svg"});
+  EXPECT_EQ(torn.status, 0) << torn.err;
+  EXPECT_EQ(torn.err, "run.jsonl:4: ends within the line, which is left out\n");
+  place.Write("run.jsonl", Metrics(3, false));
+  ASSERT_EQ(place.Trama({"plot", "run.jsonl", "--out=whole.svg"}).status, 0);
+  EXPECT_TRUE(place.Read("torn.svg") == place.Read("whole.svg"));
+  place.Write("run.jsonl", "{\"step\": 1, \"lo\n" + Metrics(3, false));
+  EXPECT_EQ(place.Trama({"plot", "run.jsonl"}).status, 1);
+}
+
 TEST(Plot, SaysWhatIsWrong) {
   const Workplace place;
   place.Write("run.jsonl", Metrics(3, false) + "{\"step\": 4, \"loss\"\n");

@@ -38,6 +38,10 @@ absl::StatusOr<Curves> ReadMetrics(const std::string& path) {
     ++number;
     if (line.empty()) continue;
     const absl::StatusOr<Json> json = Json::Parse({line.data(), line.size()});
+    if (!json.ok() && line.data() + line.size() == text.data() + text.size()) {
+      std::cerr << path << ":" << number << ": ends within the line, which is left out\n";
+      break;
+    }
     if (!json.ok()) return wrong(json.status());
     const absl::StatusOr<double> step = json->Get<double>("step");
     if (!step.ok()) return wrong(step.status());
