@@ -1,5 +1,9 @@
 #include "runtime/judge.h"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -36,6 +40,29 @@ absl::StatusOr<std::string> ReplyOf(const std::string& body) {
   return message->Get<std::string>("content");
 }
 
+bool IsBusy(const HttpResponse& answer) {
+  return answer.status == 429 || (answer.status >= 500 && answer.status <= 599);
+}
+
+// Asks again while the endpoint is busy.
+absl::StatusOr<HttpResponse> FetchPatiently(const HttpRequest& request,
+                                            const JudgeOptions& options) {
+  constexpr double kLongest = 60;
+  double wait = 1;
+  for (int retry = 0;; ++retry) {
+    TRAMA_ASSIGN_OR_RETURN(HttpResponse answer, Fetch(request));
+    if (!IsBusy(answer) || retry >= options.retries) return answer;
+    double asked;  // an HTTP date is none
+    const bool says = absl::SimpleAtod(answer.Header("retry-after"), &asked) && asked >= 0;
+    const double seconds = std::min(says ? asked : wait, kLongest);
+    if (options.sleep)
+      options.sleep(seconds);
+    else
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    wait *= 2;
+  }
+}
+
 }  // namespace
 
 std::optional<int> ScoreIn(std::string_view reply) {
@@ -68,8 +95,12 @@ absl::StatusOr<std::optional<int>> Judge(const JudgeOptions& options, const Inst
   request.body = body.Dump();
   if (!options.key.empty())
     request.headers.push_back(absl::StrCat("Authorization: Bearer ", options.key));
-  TRAMA_ASSIGN_OR_RETURN(const HttpResponse answer, Fetch(request));
+  TRAMA_ASSIGN_OR_RETURN(const HttpResponse answer, FetchPatiently(request, options));
   const auto beginning = [&answer] { return answer.body.substr(0, 200); };
+  if (IsBusy(answer))
+    return absl::AbortedError(absl::StrCat(request.url, ": answers with status ", answer.status,
+                                           " (", beginning(), "), ", options.retries + 1,
+                                           " times"));
   if (answer.status < 200 || answer.status > 299)
     return absl::UnavailableError(
         absl::StrCat(request.url, ": answers with status ", answer.status, " (", beginning(), ")"));
@@ -78,6 +109,36 @@ absl::StatusOr<std::optional<int>> Judge(const JudgeOptions& options, const Inst
     return absl::UnavailableError(absl::StrCat(
         request.url, ": not a chat's answer: ", reply.status().message(), " (", beginning(), ")"));
   return ScoreIn(*reply);
+}
+
+absl::StatusOr<Judgements> JudgeAll(const JudgeOptions& options,
+                                    const std::vector<Instruction>& records,
+                                    const std::vector<std::string>& responses,
+                                    const std::function<void(int64_t done)>& done) {
+  constexpr int64_t kGivesUpAfter = 5;
+  Judgements all;
+  all.scores.resize(responses.size());
+  int64_t in_a_row = 0, replies = 0;
+  for (size_t i = 0; i < responses.size(); ++i) {
+    if (in_a_row == kGivesUpAfter) {
+      all.failed += static_cast<int64_t>(responses.size() - i);
+      break;
+    }
+    const absl::StatusOr<std::optional<int>> score = Judge(options, records[i], responses[i]);
+    // A wrong address or key: nothing would come of asking on.
+    if (!score.ok() && replies == 0 && !absl::IsAborted(score.status())) return score.status();
+    in_a_row = score.ok() ? 0 : in_a_row + 1;
+    if (score.ok()) {
+      ++replies;
+      all.scores[i] = *score;
+    } else {
+      ++all.failed;
+      all.failure = score.status();
+    }
+    if (done) done(static_cast<int64_t>(i) + 1);
+  }
+  if (replies == 0 && all.failed > 0) return all.failure;
+  return all;
 }
 
 }  // namespace trama

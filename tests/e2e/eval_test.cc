@@ -118,6 +118,10 @@ TEST(Eval, AnswersInstructionsAndHasThemJudged) {
   const Outcome text = place.Trama({"eval", "m", "--data=text.txt", "--respond"});
   EXPECT_EQ(text.status, 1);
   EXPECT_THAT(text.err, HasSubstr("has no instructions to respond to"));
+  place.Write("labels.tsv", "spam\tbuy\nham\thello\n");
+  const Outcome labels = place.Trama({"eval", "m", "--data=labels.tsv"});
+  EXPECT_EQ(labels.status, 1);
+  EXPECT_THAT(labels.err, HasSubstr("labels.tsv: has texts with labels, and m is no classifier"));
 }
 
 }  // namespace

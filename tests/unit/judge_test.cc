@@ -52,12 +52,68 @@ TEST(JudgeTest, SaysWhatAWrongEndpointAnswered) {
     return {.body = "<html>"};
   });
   const auto error = [&](const char* path) {
-    return std::string(Judge({server.url() + path, "m", ""}, {}, "").status().message());
+    return std::string(Judge({server.url() + path, "m", "", 0}, {}, "").status().message());
   };
   EXPECT_THAT(error("/down"),
               HasSubstr("/down/chat/completions: answers with status 503 (asleep)"));
   EXPECT_THAT(error("/empty"), HasSubstr("not a chat's answer: it has no \"choices\""));
   EXPECT_THAT(error("/page"), HasSubstr("not a chat's answer: byte 0"));
+}
+
+constexpr char kSixty[] = R"({"choices": [{"message": {"content": "60"}}]})";
+
+TEST(JudgeTest, AsksABusyEndpointAgain) {
+  int asked = 0;
+  const HttpServer server([&](const HttpServer::Request&) -> HttpServer::Response {
+    switch (asked++) {
+      case 0:
+        return {.status = 500};
+      case 1:
+        return {.status = 429, .headers = {"Retry-After: 7"}};
+      case 2:
+        return {.status = 503, .headers = {"Retry-After: 1000"}};
+      case 3:
+        return {.status = 502, .headers = {"Retry-After: tomorrow"}};
+      default:
+        return {.body = kSixty};
+    }
+  });
+  std::vector<double> waits;
+  JudgeOptions options{server.url(), "m", ""};
+  options.sleep = [&](double seconds) { waits.push_back(seconds); };
+  ASSERT_OK_AND_ASSIGN(const std::optional<int> score, Judge(options, {}, "a"));
+  EXPECT_EQ(score, 60);
+  EXPECT_THAT(waits, testing::ElementsAre(1, 7, 60, 8));
+}
+
+TEST(JudgeTest, LeavesWhatFailsWithoutAScore) {
+  // Fails at every answer that says so.
+  const HttpServer server([&](const HttpServer::Request& request) -> HttpServer::Response {
+    if (request.body.find("response `bad`") != std::string::npos) return {.status = 500};
+    if (request.body.find("response `long`") != std::string::npos) return {.status = 400};
+    return {.body = kSixty};
+  });
+  JudgeOptions options{server.url(), "m", ""};
+  options.sleep = [](double) {};
+  using Scores = std::vector<std::optional<int>>;
+  const auto judge = [&](const std::vector<std::string>& responses) {
+    return JudgeAll(options, std::vector<Instruction>(responses.size()), responses);
+  };
+  ASSERT_OK_AND_ASSIGN(const Judgements some, judge({"bad", "a", "long", "b"}));
+  EXPECT_EQ(some.scores, (Scores{std::nullopt, 60, std::nullopt, 60}));
+  EXPECT_EQ(some.failed, 2);
+  EXPECT_THAT(std::string(some.failure.message()), HasSubstr("status 400"));
+  // It gives up after several, and keeps what it has.
+  ASSERT_OK_AND_ASSIGN(const Judgements few,
+                       judge({"a", "bad", "bad", "bad", "bad", "bad", "b", "c"}));
+  EXPECT_EQ(few.scores[0], 60);
+  EXPECT_EQ(few.failed, 7);
+  // What never replies is an error; a wrong request at once.
+  EXPECT_THAT(judge({"bad", "bad"}),
+              StatusIs(absl::StatusCode::kAborted, "status 500 (), 5 times"));
+  EXPECT_THAT(judge({"long", "a"}), StatusIs(absl::StatusCode::kUnavailable, "status 400"));
+  options.url = "http://127.0.0.1:1";
+  EXPECT_THAT(judge({"a", "b"}), StatusIs(absl::StatusCode::kUnavailable, "cannot reach"));
 }
 
 TEST(TextMatchTest, HoldsLettersAgainstEachOther) {

@@ -78,24 +78,30 @@ absl::Status WriteResponses(const std::string& path, const std::vector<Instructi
   return AtomicWriteFile(path, lines);
 }
 
-absl::StatusOr<Scores> JudgeAll(const Flags& flags, const std::vector<Instruction>& records,
-                                const std::vector<std::string>& responses, Json* result) {
+absl::StatusOr<Scores> JudgeResponses(const Flags& flags, const std::vector<Instruction>& records,
+                                      const std::vector<std::string>& responses, Json* result) {
   const char* key = getenv("TRAMA_JUDGE_KEY");
   const JudgeOptions judge{flags.String("judge"), flags.String("judge_model"), key ? key : ""};
-  Progress progress = ProgressOf(flags, "judged", records.size());
-  Scores scores;
+  absl::StatusOr<Judgements> judged;
+  {
+    Progress progress = ProgressOf(flags, "judged", records.size());
+    judged = JudgeAll(judge, records, responses, [&](int64_t done) { progress.Update(done, ""); });
+  }
+  if (!judged.ok()) return judged.status();
   int64_t sum = 0, scored = 0;
-  for (size_t i = 0; i < records.size(); ++i) {
-    TRAMA_ASSIGN_OR_RETURN(const std::optional<int> score, Judge(judge, records[i], responses[i]));
-    scores.push_back(score);
+  for (const std::optional<int>& score : judged->scores) {
     sum += score.value_or(0);
     scored += score.has_value();
-    progress.Update(static_cast<int64_t>(scores.size()), "");
   }
   if (scored > 0)
     result->Set("judge_score", static_cast<double>(sum) / static_cast<double>(scored));
-  result->Set("judged", scored);  // the others' replies had no score
-  return scores;
+  result->Set("judged", scored);  // other replies had no score
+  if (judged->failed > 0) {
+    result->Set("judge_failed", judged->failed);
+    std::cerr << "judge: " << judged->failed << " of " << records.size()
+              << " answers are not scored (" << judged->failure.message() << ")\n";
+  }
+  return std::move(judged->scores);
 }
 
 // Takes the model's parameters: nothing else is evaluated after it.
@@ -123,7 +129,7 @@ absl::Status EvaluateResponses(const Flags& flags, LoadedModel& model, const Loa
   const std::string& path = flags.String("responses");
   TRAMA_RETURN_IF_ERROR(WriteResponses(path, records, responses, {}));
   if (!flags.Given("judge")) return absl::OkStatus();
-  TRAMA_ASSIGN_OR_RETURN(const Scores scores, JudgeAll(flags, records, responses, result));
+  TRAMA_ASSIGN_OR_RETURN(const Scores scores, JudgeResponses(flags, records, responses, result));
   return WriteResponses(path, records, responses, scores);
 }
 
@@ -132,6 +138,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
                          LoadDataFor(flags, &model, model.entry->name, Purpose::kEvaluate));
+  if (data.tokenizer && !data.class_names.empty() && data.features.empty() && !Classifies(model))
+    return absl::FailedPreconditionError(
+        absl::StrCat(flags.String("data"), ": has texts with labels, and ", flags.positional()[0],
+                     " is no classifier; trama train makes it one"));
   Json result = Json::MakeObject();
   TRAMA_RETURN_IF_ERROR(EvaluateLoss(model, data, options, &result));
   if (Classifies(model)) TRAMA_RETURN_IF_ERROR(EvaluateClasses(model, data, options, &result));
