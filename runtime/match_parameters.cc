@@ -14,12 +14,11 @@ std::string ShapeText(const Shape& shape) {
 
 absl::StatusOr<std::map<std::string, const StoredTensor*>> MatchParameters(
     const nn::Module& module, const std::vector<StoredTensor>& tensors, const std::string& path,
-    bool partial) {
+    bool partial, std::vector<std::string> problems) {
   std::map<std::string, Shape> wanted;
   for (const nn::Parameter* parameter : module.parameters())
     wanted[parameter->path()] = parameter->shape();
   std::map<std::string, const StoredTensor*> matched;
-  std::vector<std::string> problems;
   for (const StoredTensor& tensor : tensors) {
     const auto parameter = wanted.find(tensor.name);
     if (parameter == wanted.end()) {

@@ -21,9 +21,10 @@ struct StoredTensor {
 
 // The tensor of every parameter, by the parameter's name. One InvalidArgument "PATH: ..." lists
 // everything that is missing, extra, there twice, misshapen or no numbers. With `partial` some may
-// be missing; a classification head's bias always may.
+// be missing; a classification head's bias always may. `problems`: what else is wrong with the
+// file, which comes first in the list.
 absl::StatusOr<std::map<std::string, const StoredTensor*>> MatchParameters(
     const nn::Module& module, const std::vector<StoredTensor>& tensors, const std::string& path,
-    bool partial = false);
+    bool partial = false, std::vector<std::string> problems = {});
 
 }  // namespace trama

@@ -29,16 +29,15 @@ bool IsMaskBuffer(absl::string_view name) {
 }
 
 // A head that is tied to the embedding may be stored too: the same values under another name.
-absl::Status CheckTiedHead(const SafetensorsModel& file, const SafetensorsFile& shard,
-                           const SafetensorsFile::Entry& head, const std::string& path) {
+void CheckTiedHead(const SafetensorsModel& file, const SafetensorsFile& shard,
+                   const SafetensorsFile::Entry& head, std::vector<std::string>& problems) {
   for (const std::string& name : {std::string(kEmbedding), absl::StrCat(kPrefix, kEmbedding)}) {
     const auto& [other, embedding] = file.Find(name);
     if (embedding && (embedding->dtype != head.dtype || other->Raw(*embedding) != shard.Raw(head)))
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": ", head.name, " differs from ", name,
-                       ", but the config ties them; tie_word_embeddings=false keeps both"));
+      problems.push_back(
+          absl::StrCat(head.name, " differs from ", name,
+                       ", but the config ties them (tie_word_embeddings=false keeps both)"));
   }
-  return absl::OkStatus();
 }
 
 constexpr char kEndKey[] = "eos_token_id";
@@ -150,18 +149,19 @@ absl::StatusOr<TensorMap> ReadStoredParameters(const Model& model, const std::st
   for (const nn::Parameter* parameter : model.module().parameters())
     wanted[parameter->path()] = parameter->shape();
   std::vector<StoredTensor> stored;
+  std::vector<std::string> problems;
   for (const std::string& tensor : file.names()) {
     const std::string name(absl::StripPrefix(tensor, kPrefix));
     if (IsMaskBuffer(name)) continue;
     const auto& [shard, entry] = file.Find(tensor);
     if (name == kHead && !wanted.contains(kHead) && wanted.contains(kEmbedding)) {
-      TRAMA_RETURN_IF_ERROR(CheckTiedHead(file, *shard, *entry, path));
+      CheckTiedHead(file, *shard, *entry, problems);
       continue;
     }
     stored.push_back({tensor, name, entry->dtype, entry->shape});
   }
-  TRAMA_ASSIGN_OR_RETURN(const auto matched,
-                         MatchParameters(model.module(), stored, path, partial));
+  TRAMA_ASSIGN_OR_RETURN(const auto matched, MatchParameters(model.module(), stored, path, partial,
+                                                             std::move(problems)));
   TensorMap tensors;
   for (const auto& [name, tensor] : matched) {
     TRAMA_ASSIGN_OR_RETURN(tensors[name], file.Read(tensor->stored));

@@ -118,6 +118,24 @@ TEST(ImportTest, OneReportNamesEveryTensorThatIsWrong) {
   EXPECT_TRUE(ListDirectory(to.path())->empty());
 }
 
+TEST(ImportTest, AHeadThatIsNotTheTableIsInTheOneReport) {
+  const TempDir from, to;
+  LoadedModel model = SmallModel();
+  ASSERT_OK(WriteModelFiles(model, from.path()));
+  TensorMap tensors = model.parameters;
+  tensors["lm_head.weight"] = tensors["wte.weight"];
+  ASSERT_OK(WriteSafetensors(from / "model.safetensors", tensors, {}));
+  EXPECT_OK(ImportModel(ModelFormat::kSafetensors, from.path(), to / "m").status());
+  tensors["lm_head.weight"].set(3, 7);
+  tensors.erase("ln_f.bias");
+  ASSERT_OK(WriteSafetensors(from / "model.safetensors", tensors, {}));
+  const absl::Status status =
+      ImportModel(ModelFormat::kSafetensors, from.path(), to / "n").status();
+  for (const char* part :
+       {"lm_head.weight differs from wte.weight, but the config ties them", "missing ln_f.bias"})
+    EXPECT_THAT(status, StatusIs(kInvalid, part));
+}
+
 TEST(ImportTest, LlmcBothWays) {
   const TempDir dir;
   const LoadedModel model = SmallModel();
