@@ -25,7 +25,8 @@ absl::Status CheckKnown(const DataOptions& options, const DataKind& kind) {
   for (const auto& [name, given] :
        {std::pair("splits", !options.splits.empty() || !options.part.empty()),
         std::pair("balance", options.balance),
-        std::pair("mask_instruction", options.mask_instruction)})
+        std::pair("mask_instruction", options.mask_instruction),
+        std::pair("strip_gutenberg", options.strip_gutenberg)})
     if (given && std::find(kind.knows.begin(), kind.knows.end(), name) == kind.knows.end())
       return absl::InvalidArgumentError(absl::StrCat(
           options.data, ": ", name, " means nothing for this kind of data, ", kind.name));

@@ -21,10 +21,11 @@ enum class WindowLabels {
 };
 
 struct DataOptions {
-  std::string data;         // a file or directory
-  std::string val_data{};   // validation from another file of the same kind
-  double val_fraction = 0;  // or from the last part of `data`, in [0, 1)
-  int64_t limit = 0;        // the first so many examples of `data`; 0: all
+  std::string data;              // a file or directory
+  std::string val_data{};        // validation from another file of the same kind
+  double val_fraction = 0;       // or from the last part of `data`, in [0, 1)
+  int64_t limit = 0;             // the first so many examples of `data`; 0: all
+  bool strip_gutenberg = false;  // of text: StripGutenberg
   uint64_t seed = 0;
   // False: for eval and predict. All of `data` comes in its order as LoadedData::validation, and
   // labels are left out where `target` is empty.
@@ -83,7 +84,8 @@ struct DataKind {
   bool (*claims)(const DataOptions& options);
   absl::StatusOr<LoadedData> (*load)(const DataOptions& options);
   int priority = 0;  // of several that claim the data, the highest loads it
-  // Of splits (and part), balance and mask_instruction those that `load` knows. Others are refused.
+  // Of splits (and part), balance, mask_instruction and strip_gutenberg those that `load` knows.
+  // Others are refused.
   std::vector<std::string_view> knows = {};
 };
 bool RegisterDataKind(const DataKind& kind);

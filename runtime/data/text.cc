@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "runtime/data/gutenberg.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/utf8.h"
@@ -56,7 +57,8 @@ bool NeedsLineFeed(const std::vector<Document>& documents, size_t i) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int64_t limit) {
+absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int64_t limit,
+                                                    bool strip_gutenberg) {
   std::vector<Document> documents;
   if (IsDirectory(path)) {
     TRAMA_ASSIGN_OR_RETURN(documents, ReadFolder(path));
@@ -66,6 +68,8 @@ absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int
     TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
     documents.push_back({std::move(text), path});
   }
+  if (strip_gutenberg)
+    for (Document& document : documents) document.text = StripGutenberg(document.text);
   for (const Document& document : documents)
     if (!document.text.empty()) return documents;
   return absl::InvalidArgumentError(absl::StrCat(path, ": no text, the data is empty"));

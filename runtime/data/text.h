@@ -16,8 +16,9 @@ struct Document {
 
 // A .txt file is one document, a folder the documents of its .txt files by name, a .jsonl file one
 // a line (member "text"), of which `limit` > 0 takes the first. InvalidArgument where there is no
-// text at all.
-absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int64_t limit = 0);
+// text at all. `strip_gutenberg`: StripGutenberg of each.
+absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int64_t limit = 0,
+                                                    bool strip_gutenberg = false);
 
 // --tokenizer for these documents: `chars` takes its vocabulary from them and from the line feeds
 // that EncodeDocuments puts between them.

@@ -129,15 +129,16 @@ absl::StatusOr<LoadedData> LoadText(const DataOptions& given) {
   DataOptions options = given;
   TRAMA_RETURN_IF_ERROR(Check(options));
   const bool lines = ExtensionOf(options.data) == ".jsonl";
-  TRAMA_ASSIGN_OR_RETURN(std::vector<Document> documents,
-                         ReadDocuments(options.data, lines ? options.limit : 0));
+  TRAMA_ASSIGN_OR_RETURN(
+      std::vector<Document> documents,
+      ReadDocuments(options.data, lines ? options.limit : 0, options.strip_gutenberg));
   TRAMA_ASSIGN_OR_RETURN(options.tokenizer, TokenizerOf(options, documents));
   TRAMA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeDocuments(documents, *options.tokenizer));
   documents.clear();
   Tokens all(std::move(ids));
   if (!lines) all = Limit(all, options);
   if (!options.training || options.val_data.empty()) return Split(all, nullptr, options);
-  TRAMA_ASSIGN_OR_RETURN(documents, ReadDocuments(options.val_data));
+  TRAMA_ASSIGN_OR_RETURN(documents, ReadDocuments(options.val_data, 0, options.strip_gutenberg));
   TRAMA_ASSIGN_OR_RETURN(ids, EncodeDocuments(documents, *options.tokenizer));
   const Tokens other(std::move(ids));
   return Split(all, &other, options);
@@ -169,7 +170,11 @@ absl::StatusOr<LoadedData> LoadBinary(const DataOptions& options) {
   return Split(all, &other, options);
 }
 
-TRAMA_DATA_KIND((DataKind{".txt, .jsonl or a folder of .txt", IsText, LoadText}));
+TRAMA_DATA_KIND((DataKind{".txt, .jsonl or a folder of .txt",
+                          IsText,
+                          LoadText,
+                          /*priority=*/0,
+                          {"strip_gutenberg"}}));
 const bool binary_registered [[maybe_unused]] =
     RegisterDataKind(DataKind{".bin", IsBinary, LoadBinary});
 

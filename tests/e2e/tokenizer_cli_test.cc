@@ -84,5 +84,55 @@ TEST_P(TokenizerCli, NamesWhatIsWrong) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerCli, ::testing::Values("bpe", "wordpiece", "word"));
 
+TEST(TokenizerTrain, SaysWhatIsWrongWithARegularExpression) {
+  const Workplace place;
+  place.Write("text.txt", kText);
+  const Outcome wrong = place.Trama(
+      {"tokenizer", "train", "--kind=word", "--data=text.txt", "--isolate=(", "--out=tokens"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--isolate: '(': missing closing parenthesis"));
+}
+
+// What Project Gutenberg puts around a book is neither learned nor counted.
+TEST(Gutenberg, TrainsOnTheBooks) {
+  const Workplace place;
+  std::string plain, around;
+  for (int i = 0; i < 20; ++i) plain += kText;
+  around =
+      "\xEF\xBB\xBFThe Project Gutenberg eBook ZZZ\n*** START OF THE PROJECT GUTENBERG EBOOK Z "
+      "***\n\n" +
+      plain + "\n*** END OF THE PROJECT GUTENBERG EBOOK Z ***\nZZZ\n";
+  place.Write("plain.txt", plain);
+  place.Write("book.txt", around);
+  std::vector<std::string> losses;
+  for (const std::vector<std::string>& data :
+       {std::vector<std::string>{"--data=plain.txt", "--out=a"},
+        {"--data=book.txt", "--strip_gutenberg", "--out=b"}}) {
+    std::vector<std::string> arguments = {"train",           "gpt",
+                                          "--steps=2",       "--seq_len=16",
+                                          "--batch_size=2",  "--set=n_layer=1",
+                                          "--set=n_embd=16", "--set=n_head=2"};
+    arguments.insert(arguments.end(), data.begin(), data.end());
+    const Outcome trained = place.Trama(arguments);
+    ASSERT_EQ(trained.status, 0) << trained.err;
+    const Outcome evaluated =
+        place.Trama({"eval", arguments.back().substr(6), data[0],
+                     arguments.back() == "--out=b" ? "--strip_gutenberg" : "--quiet"});
+    ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+    losses.push_back(trained.out + evaluated.out);
+    std::vector<std::string> words = {"tokenizer", "train", "--kind=word", "--quiet"};
+    words.insert(words.end(), data.begin(), data.end() - 1);
+    words.push_back(arguments.back() + "-words");
+    ASSERT_EQ(place.Trama(words).status, 0);
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+  EXPECT_EQ(place.Read("a-words/tokenizer.json"), place.Read("b-words/tokenizer.json"));
+  place.Write("t.csv", "a,b\n1,2\n");
+  const Outcome table = place.Trama({"train", "logreg", "--data=t.csv", "--target=b",
+                                     "--strip_gutenberg", "--steps=1", "--out=c"});
+  EXPECT_EQ(table.status, 1);
+  EXPECT_THAT(table.err, HasSubstr("strip_gutenberg means nothing for this kind of data"));
+}
+
 }  // namespace
 }  // namespace trama

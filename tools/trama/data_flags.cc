@@ -99,6 +99,8 @@ std::vector<FlagSpec> WithDataFlags(Purpose purpose, std::vector<FlagSpec> flags
       {"val_fraction", FlagKind::kDouble, "0", "or the last part of --data"},
       {"limit", FlagKind::kInt, "0", "the first so many examples; 0: all", 0},
       {"tokenizer", FlagKind::kString, "chars", "of a new model: chars, bytes, or a directory"},
+      {"strip_gutenberg", FlagKind::kBool, "false",
+       "leaves out what Project Gutenberg puts around a book"},
       {"seq_len", FlagKind::kInt, "0", "tokens of a window; 0: the model's", 0},
       {"stride", FlagKind::kInt, "0",
        "windows this far apart; 0: random ones to train on, side by side to evaluate", 0},
@@ -139,6 +141,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.tokenizer_spec = flags.String("tokenizer");
   options.seq_len = flags.Int("seq_len");
   options.stride = flags.Int("stride");
+  options.strip_gutenberg = flags.Bool("strip_gutenberg");
   options.target = flags.String("target");
   options.positive = flags.String("positive");
   options.negative = flags.String("negative");

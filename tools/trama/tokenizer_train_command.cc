@@ -12,6 +12,7 @@
 #include "runtime/data/text.h"
 #include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/utf8.h"
+#include "runtime/tokenizer/splitter.h"
 #include "runtime/tokenizer/train_tokenizer.h"
 #include "tools/trama/common.h"
 
@@ -66,13 +67,16 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (const char* flag : {"isolate", "sorted", "special_last", "special_tokens"})
     if (flags.Given(flag) && training.kind != TokenizerTraining::Kind::kWord)
       return UsageError(absl::StrCat("--", flag, ": only with --kind=word"));
+  if (const absl::Status isolates = Splitter::Compile(training.isolate).status(); !isolates.ok())
+    return UsageError(absl::StrCat("--isolate: ", isolates.message()));
   constexpr int64_t kMost = int64_t{1} << 24;
   if (training.vocab_size < 1 || training.vocab_size > kMost)
     return UsageError(absl::StrCat("--vocab_size: not in 1 to ", kMost));
   if (flags.String("data").empty()) return UsageError("--data is missing: what to read");
   TRAMA_RETURN_IF_ERROR(CheckOut(flags));
-  TRAMA_ASSIGN_OR_RETURN(const std::vector<Document> documents,
-                         ReadDocuments(flags.String("data"), flags.Int("limit")));
+  TRAMA_ASSIGN_OR_RETURN(
+      const std::vector<Document> documents,
+      ReadDocuments(flags.String("data"), flags.Int("limit"), flags.Bool("strip_gutenberg")));
   std::vector<std::string_view> texts;
   for (const Document& document : documents) {
     if (const std::optional<size_t> invalid = FindInvalidUtf8(document.text))
@@ -121,7 +125,9 @@ TRAMA_COMMAND((Command{
      {"sorted", FlagKind::kBool, "false", "word: ids in the words' order instead of by count"},
      {"special_tokens", FlagKind::kString, "", "word: A,B instead of [PAD],[UNK],[BOS],[EOS]"},
      {"special_last", FlagKind::kBool, "false", "word: special tokens after the words"},
-     {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all", 0}},
+     {"limit", FlagKind::kInt, "0", "the first so many documents of a .jsonl file; 0: all", 0},
+     {"strip_gutenberg", FlagKind::kBool, "false",
+      "leaves out what Project Gutenberg puts around a book"}},
     Run}));
 
 }  // namespace
