@@ -145,6 +145,16 @@ int64_t NumLabels(const Flags& flags, const LoadedData& data) {
 
 constexpr const char* kDropoutKeys[] = {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"};
 
+// Wrong usage where --dropout means nothing to the family.
+absl::Status CheckDropout(const Flags& flags, const ModelEntry& entry) {
+  const double dropout = flags.Double("dropout");
+  if (dropout >= 1) return UsageError("--dropout: not in [0, 1)");
+  const bool has = std::any_of(std::begin(kDropoutKeys), std::end(kDropoutKeys),
+                               [&](const char* key) { return entry.defaults.Has(key); });
+  if (dropout == 0 || has) return absl::OkStatus();
+  return UsageError(absl::StrCat("--dropout: a ", entry.name, " has none"));
+}
+
 // What a loaded model is changed to: a head for the data's classes, adapters, other dropout.
 absl::Status Adapt(const Flags& flags, const LoadedData& data, LoadedModel* model) {
   const auto seed = static_cast<uint64_t>(flags.Int("seed"));
@@ -236,7 +246,6 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.label_smoothing = flags.Double("label_smoothing");
   if (options.label_smoothing < 0 || options.label_smoothing > 1)
     return UsageError("--label_smoothing: not in [0, 1]");
-  if (flags.Double("dropout") >= 1) return UsageError("--dropout: not in [0, 1)");
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
@@ -258,6 +267,7 @@ absl::StatusOr<int> Run(const Flags& given) {
     const std::string& directory = goes_on ? out : name;
     TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(directory, !goes_on));
     TRAMA_RETURN_IF_ERROR(CheckSet(flags, model, directory));
+    TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *model.entry));
     if (goes_on) {
       TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
       TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
@@ -269,6 +279,8 @@ absl::StatusOr<int> Run(const Flags& given) {
       TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
     }
   } else {
+    TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(name));
+    TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *entry));
     TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name, Purpose::kTrain));
     TRAMA_ASSIGN_OR_RETURN(model, ModelFor(flags, name, data));
     TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
