@@ -42,9 +42,9 @@ Moments EmitMoments(Builder& b, ArrayRef<Value> buffers, const RowSpace& space, 
     return SmallVector<Value>{KeepLive(b, load(column, live), live, 0)};
   })[0];
   Value mean = b.Broadcast(b.Mul(sum, constant(1.0 / n)));
-  Value squares = SumLanes(b, n, 1, [&](Value column, int64_t live) {
-    Value d = b.Sub(load(column, live), mean);
-    return SmallVector<Value>{KeepLive(b, b.Mul(d, d), live, 0)};
+  Value squares = SumProducts(b, n, 1, [&](Value column, int64_t live) {
+    Value d = KeepLive(b, b.Sub(load(column, live), mean), live, 0);
+    return SmallVector<Factors>{{d, d}};
   })[0];
   Value variance = b.Mul(squares, constant(1.0 / n));
   return {mean, b.Broadcast(codegen::Rsqrt(b, b.Add(variance, constant(eps))))};
@@ -128,25 +128,26 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
             auto normalized = [&](ValueRange at, int64_t live) {
               return b.Mul(b.Sub(LoadLanes(b, buffers, x, at, live), moments.mean), moments.scale);
             };
-            SmallVector<Value> means = SumLanes(b, n, 2, [&](Value column, int64_t live) {
+            SmallVector<Value> means = SumProducts(b, n, 2, [&](Value column, int64_t live) {
               const SmallVector<Value> at = space.At(b, row, column);
               Value g = KeepLive(b, LoadLanes(b, buffers, grad, at, live), live, 0);
               Value norm = KeepLive(b, normalized(at, live), live, 0);
-              Value product = b.Mul(g, norm);
-              b.StoreVector(b.Add(b.LoadVector(parts, {weights, column}), product), parts,
+              b.StoreVector(b.Fma(g, norm, b.LoadVector(parts, {weights, column})), parts,
                             {weights, column});
               b.StoreVector(b.Add(b.LoadVector(parts, {biases, column}), g), parts,
                             {biases, column});
               Value w = LoadLanes(b, buffers, weight, column, live);
               if (live < lanes) w = KeepLive(b, w, live, 0);
-              return SmallVector<Value>{b.Mul(g, w), b.Mul(product, w)};
+              return SmallVector<Factors>{{g, w}, {b.Mul(g, norm), w}};
             });
-            for (Value& mean : means) mean = b.Broadcast(b.Mul(mean, b.Constant(b.F32(), 1.0 / n)));
+            // Subtracted below, so negative.
+            for (Value& mean : means)
+              mean = b.Broadcast(b.Mul(mean, b.Constant(b.F32(), -1.0 / n)));
             ForLanes(b, n, [&](Value column, int64_t live) {
               const SmallVector<Value> at = space.At(b, row, column);
-              Value h = b.Mul(LoadLanes(b, buffers, grad, at, live),
-                              LoadLanes(b, buffers, weight, column, live));
-              Value dx = b.Sub(b.Sub(h, means[0]), b.Mul(normalized(at, live), means[1]));
+              Value h = b.Fma(LoadLanes(b, buffers, grad, at, live),
+                              LoadLanes(b, buffers, weight, column, live), means[0]);
+              Value dx = b.Fma(normalized(at, live), means[1], h);
               EmitEpilogue(b, epilogue, buffers, at, b.Mul(dx, moments.scale), live);
             });
           });

@@ -54,19 +54,34 @@ SmallVector<Value> ReduceLanes(
   return carried;
 }
 
-SmallVector<Value> SumLanes(Builder& b, int64_t n, size_t count,
-                            llvm::function_ref<SmallVector<Value>(Value, int64_t)> terms) {
-  auto add = [&](size_t, Value x, Value y) { return b.Add(x, y); };
-  SmallVector<Value> sums = ReduceLanes(
-      b, n, SmallVector<double>(count, 0),
-      [&](Value column, int64_t live, ValueRange carried) {
-        SmallVector<Value> next = terms(column, live);
-        for (size_t i = 0; i < count; ++i) next[i] = b.Add(carried[i], next[i]);
-        return next;
-      },
-      add);
+namespace {
+// The sums over a row of what `next` makes of the sums so far.
+SmallVector<Value> Sums(Builder& b, int64_t n, size_t count,
+                        llvm::function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> next) {
+  SmallVector<Value> sums = ReduceLanes(b, n, SmallVector<double>(count, 0), next,
+                                        [&](size_t, Value x, Value y) { return b.Add(x, y); });
   for (Value& sum : sums) sum = b.ReduceAdd(sum);
   return sums;
+}
+}  // namespace
+
+SmallVector<Value> SumLanes(Builder& b, int64_t n, size_t count,
+                            llvm::function_ref<SmallVector<Value>(Value, int64_t)> terms) {
+  return Sums(b, n, count, [&](Value column, int64_t live, ValueRange carried) {
+    SmallVector<Value> next = terms(column, live);
+    for (auto [sum, term] : llvm::zip(carried, next)) term = b.Add(sum, term);
+    return next;
+  });
+}
+
+SmallVector<Value> SumProducts(Builder& b, int64_t n, size_t count,
+                               llvm::function_ref<SmallVector<Factors>(Value, int64_t)> factors) {
+  return Sums(b, n, count, [&](Value column, int64_t live, ValueRange carried) {
+    SmallVector<Value> next;
+    for (auto [sum, pair] : llvm::zip(carried, factors(column, live)))
+      next.push_back(b.Fma(pair.first, pair.second, sum));
+    return next;
+  });
 }
 
 Value KeepLive(Builder& b, Value x, int64_t live, double other) {

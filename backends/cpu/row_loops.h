@@ -29,6 +29,12 @@ SmallVector<Value> SumLanes(
     Builder& b, int64_t n, size_t count,
     llvm::function_ref<SmallVector<Value>(Value column, int64_t live)> terms);
 
+// The same of products, each rounded once with the sum before it.
+using Factors = std::pair<Value, Value>;
+SmallVector<Value> SumProducts(
+    Builder& b, int64_t n, size_t count,
+    llvm::function_ref<SmallVector<Factors>(Value column, int64_t live)> factors);
+
 // `x` with `other` in the lanes from `live` on.
 Value KeepLive(Builder& b, Value x, int64_t live, double other);
 
