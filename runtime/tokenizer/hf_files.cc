@@ -128,6 +128,7 @@ absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& direc
     for (const auto& [content, value] : json.object()) {
       const int64_t* id = value.if_int();
       if (!id) return Wrong(path, absl::StrCat("the id of \"", content, "\" is no integer"));
+      if (content.empty()) return Wrong(path, "an added token is empty");
       const bool declared =
           std::any_of(settings.added.begin(), settings.added.end(),
                       [&](const auto& token) { return token.content == content; });

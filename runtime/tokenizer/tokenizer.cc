@@ -1,6 +1,7 @@
 #include "runtime/tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -107,6 +108,9 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeAround(std::string_view te
   std::sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) {
     return a.content.size() > b.content.size();
   });
+  std::array<std::vector<const AddedToken*>, 256> by_byte;  // their first one
+  for (const AddedToken& token : tokens)
+    if (!token.content.empty()) by_byte[static_cast<uint8_t>(token.content[0])].push_back(&token);
   std::vector<int32_t> ids;
   size_t plain = 0;  // where the text that is not encoded yet starts
   auto encode_until = [&](size_t end) -> absl::Status {
@@ -121,13 +125,15 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::EncodeAround(std::string_view te
     return absl::OkStatus();
   };
   for (size_t at = 0; at < text.size();) {
-    const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const AddedToken& token) {
-      return text.substr(at).starts_with(token.content);
+    const auto& some = by_byte[static_cast<uint8_t>(text[at])];
+    const auto first = std::find_if(some.begin(), some.end(), [&](const AddedToken* token) {
+      return text.substr(at).starts_with(token->content);
     });
-    if (found == tokens.end()) {
+    if (first == some.end()) {
       ++at;
       continue;
     }
+    const AddedToken* found = *first;
     TRAMA_RETURN_IF_ERROR(
         encode_until(found->lstrip ? at - SpacesAtEnd(text.substr(plain, at - plain)) : at));
     ids.push_back(found->id);

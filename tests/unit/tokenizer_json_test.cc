@@ -208,6 +208,9 @@ TEST(TokenizerJsonTest, AddedTokensOfTheOldFiles) {
   EXPECT_THAT(*tokenizer->Encode("a<new>"), ElementsAre('a', 259));
   EXPECT_EQ(tokenizer->Encode("<mask>")->size(), 6u);
   EXPECT_THAT(*tokenizer->EncodeWithSpecial("a  <mask>"), ElementsAre('a', 258));
+  dir.Write("added_tokens.json", R"({"": 258})");
+  EXPECT_THAT(Tokenizer::Load(dir.path()), StatusIs(absl::StatusCode::kInvalidArgument,
+                                                    "added_tokens.json: an added token is empty"));
 }
 
 TEST(TokenizerJsonTest, HalfAPairOfFilesNamesTheOther) {
