@@ -71,10 +71,9 @@ bool LowRank::Adapts(const std::string& path) const {
 }
 
 Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out, Init init,
-               const LowRank& low_rank)
-    : Module(parent, std::move(name)),
-      weight(*this, "weight", {in, out}, init),
-      bias(*this, "bias", {out}) {
+               const LowRank& low_rank, bool has_bias)
+    : Module(parent, std::move(name)), weight(*this, "weight", {in, out}, init) {
+  if (has_bias) bias.emplace(*this, "bias", Shape{out});
   if (!low_rank.Adapts(path())) return;
   scale_ = low_rank.scale();
   lora_A.emplace(*this, "lora_A", Shape{in, low_rank.rank}, Init::FanIn(in));
@@ -82,7 +81,8 @@ Conv1D::Conv1D(Module& parent, std::string name, int64_t in, int64_t out, Init i
 }
 
 Tensor Conv1D::operator()(Tensor x, Loc loc) const {
-  Tensor y = Operand(matmul(x, weight, loc), loc) + Operand(bias, loc);
+  Tensor y = matmul(x, weight, loc);
+  if (bias) y = Operand(y, loc) + Operand(*bias, loc);
   if (!lora_A) return y;
   Tensor learned = matmul(matmul(x, *lora_A, loc), *lora_B, loc);
   return Operand(y, loc) + Operand(Operand(learned, loc) * scale_, loc);

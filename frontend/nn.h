@@ -134,16 +134,16 @@ struct LowRank {
   double scale() const { return alpha / static_cast<double>(rank); }
 };
 
-// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. Bias 0. Where
+// y = x W + b, as GPT-2's layers in Hugging Face's files: weight: [in, out]. Bias 0, or none. Where
 // `low_rank` adapts the layer, + scale (x A) B: lora_A: [in, rank], U(+-1/sqrt(in)); lora_B: [rank,
 // out], 0.
 class Conv1D : public Module {
  public:
   Conv1D(Module& parent, std::string name, int64_t in, int64_t out,
-         Init init = Init::Normal(0, 0.02), const LowRank& low_rank = {});
+         Init init = Init::Normal(0, 0.02), const LowRank& low_rank = {}, bool has_bias = true);
   Tensor operator()(Tensor x, Loc loc = Loc::current()) const;
-  Parameter weight, bias;
-  std::optional<Parameter> lora_A, lora_B;
+  Parameter weight;
+  std::optional<Parameter> bias, lora_A, lora_B;
 
  private:
   double scale_ = 1;

@@ -26,6 +26,7 @@ constexpr const char* kFiles[] = {"config.json", "vocab.json", "merges.txt", "mo
 const std::map<std::string, std::string>& Repositories() {
   static const auto* const repositories =
       new std::map<std::string, std::string>{{"gpt2", "openai-community/gpt2"},
+                                             {"gpt2-small", "openai-community/gpt2"},
                                              {"gpt2-medium", "openai-community/gpt2-medium"},
                                              {"gpt2-large", "openai-community/gpt2-large"},
                                              {"gpt2-xl", "openai-community/gpt2-xl"},

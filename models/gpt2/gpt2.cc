@@ -13,6 +13,8 @@
 
 namespace trama::models {
 namespace {
+constexpr char kLast[] = "last", kLastReal[] = "last_real";  // of the key pool
+
 class GPT2Model : public Model {
  public:
   explicit GPT2Model(GPT2Config config) : net_(std::move(config)) {}
@@ -91,6 +93,12 @@ absl::StatusOr<GPT2Config> ReadSizes(const Config& config, GPT2Config c) {
   TRAMA_ASSIGN_OR_RETURN(c.n_head, config.Int("n_head", c.n_head, 1, kLargest));
   TRAMA_ASSIGN_OR_RETURN(c.n_inner, config.Int("n_inner", 4 * c.n_embd, 1, kLargest));
   TRAMA_ASSIGN_OR_RETURN(c.num_labels, config.Int("num_labels", 0, 0, kLargest));
+  TRAMA_ASSIGN_OR_RETURN(const std::string pool, config.String("pool", kLastReal));
+  if (pool != kLastReal && pool != kLast)
+    return absl::InvalidArgumentError(
+        absl::StrCat("pool: '", pool, "' is neither ", kLast, " nor ", kLastReal));
+  c.pool_last = pool == kLast;
+  TRAMA_ASSIGN_OR_RETURN(c.qkv_bias, config.Bool("qkv_bias", c.qkv_bias));
   TRAMA_ASSIGN_OR_RETURN(c.lora.rank, config.Int("lora_rank", 0, 0, kLargest));
   TRAMA_ASSIGN_OR_RETURN(c.lora.alpha,
                          config.Double("lora_alpha", 2.0 * static_cast<double>(c.lora.rank)));
@@ -132,6 +140,8 @@ absl::StatusOr<std::unique_ptr<Model>> Make(const Config& config, const GPT2Conf
 ModelEntry Entry(std::string name, std::string summary, const GPT2Config& c) {
   ModelEntry entry;
   entry.name = std::move(name);
+  entry.model_type = "gpt2";  // they differ in their defaults alone
+  entry.transformers_prefix = "GPT2";
   entry.task = "language-modeling";
   entry.summary = std::move(summary);
   for (auto [key, value] : {std::pair("vocab_size", c.vocab_size),
@@ -147,7 +157,9 @@ ModelEntry Entry(std::string name, std::string summary, const GPT2Config& c) {
   entry.defaults.Set("resid_pdrop", c.resid_pdrop);
   entry.defaults.Set("scale_attn_weights", c.scale_attn_weights);
   entry.defaults.Set("tie_word_embeddings", c.tie_word_embeddings);
+  entry.defaults.Set("qkv_bias", c.qkv_bias);
   entry.defaults.Set("num_labels", int64_t{0});
+  entry.defaults.Set("pool", std::string(kLastReal));
   entry.defaults.Set("lora_rank", int64_t{0});
   entry.defaults.Set("lora_alpha", std::monostate());  // twice the rank
   entry.defaults.Set("lora_targets", std::string("attn.c_attn,mlp.c_fc"));
@@ -167,18 +179,21 @@ GPT2Config SmallConfig() {
 }
 
 // The sizes that were published beside `gpt2`: Radford et al. 2019; distilgpt2: Sanh et al. 2019.
-// They differ in their defaults alone, so that their files are those of any gpt2.
 ModelEntry Published(std::string name, std::string summary, int64_t n_embd, int64_t n_layer,
                      int64_t n_head) {
   GPT2Config c;
   c.n_embd = n_embd, c.n_layer = n_layer, c.n_head = n_head;
-  ModelEntry entry = Entry(std::move(name), std::move(summary), c);
-  entry.model_type = "gpt2";
+  return Entry(std::move(name), std::move(summary), c);
+}
+
+ModelEntry Smallest() {
+  ModelEntry entry = Entry("gpt2", "GPT-2 of any size, in Hugging Face's layout", GPT2Config());
+  entry.aliases = {"gpt2-small"};
   return entry;
 }
 
 const bool registered [[maybe_unused]] =
-    RegisterModel(Entry("gpt2", "GPT-2 of any size, in Hugging Face's layout", GPT2Config())) &&
+    RegisterModel(Smallest()) &&
     RegisterModel(Entry("gpt", "GPT-2's architecture, small enough for a laptop", SmallConfig())) &&
     RegisterModel(Published("gpt2-medium", "GPT-2 of 355 M parameters", 1024, 24, 16)) &&
     RegisterModel(Published("gpt2-large", "GPT-2 of 774 M parameters", 1280, 36, 20)) &&

@@ -21,7 +21,9 @@ struct GPT2Config {
   double layer_norm_epsilon = 1e-5, initializer_range = 0.02;
   double attn_pdrop = 0.1, embd_pdrop = 0.1, resid_pdrop = 0.1;
   bool scale_attn_weights = true, tie_word_embeddings = true;
+  bool qkv_bias = true;    // of attn.c_attn; false in Raschka's from scratch
   int64_t num_labels = 0;  // > 0: a classifier of sequences in the place of the language model
+  bool pool_last = false;  // it reads the last position, padding or not; else the last that is kept
   nn::LowRank lora;        // of attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj
 
   nn::Init normal() const { return nn::Init::Normal(0, initializer_range); }
@@ -33,7 +35,8 @@ struct GPT2Config {
 
 struct GPT2Attention : nn::ModuleOf<GPT2Config> {  // softmax(Q K^T / sqrt(d) + mask) V
   using ModuleOf::ModuleOf;
-  nn::Conv1D c_attn{*this, "c_attn", cfg.n_embd, 3 * cfg.n_embd, cfg.normal(), cfg.lora};
+  nn::Conv1D c_attn{*this,        "c_attn", cfg.n_embd,  3 * cfg.n_embd,
+                    cfg.normal(), cfg.lora, cfg.qkv_bias};
   nn::Conv1D c_proj{*this, "c_proj", cfg.n_embd, cfg.n_embd, cfg.residual(), cfg.lora};
   nn::Dropout attn_dropout{cfg.attn_pdrop}, resid_dropout{cfg.resid_pdrop};
 
@@ -117,7 +120,7 @@ struct GPT2 : nn::ModuleOf<GPT2Config> {
   }
   // [B, T, C] -> logits [B, num_labels] of the last position, or of the last that is kept.
   Tensor classify(Tensor x, Tensor attention_mask) const {
-    if (!attention_mask) return (*score)(x.select(1, -1));
+    if (!attention_mask || cfg.pool_last) return (*score)(x.select(1, -1));
     Tensor position = arange(x.size(1)) * (attention_mask != 0);
     Tensor last = argmax(position, -1, /*keepdim=*/true).unsqueeze(-1);
     return (*score)(gather(x, 1, last.expand({-1, -1, cfg.n_embd})).squeeze(1));

@@ -90,6 +90,16 @@ TEST(ModelParameters, OfGPT2) {
   EXPECT_EQ((*Make("gpt2"))->module().num_parameters(), 124439808);
 }
 
+// The counts of Raschka's model, whose queries, keys and values have no bias.
+TEST(ModelParameters, OfGPT2WithoutBiasesOfQueriesKeysAndValues) {
+  const std::vector<std::string> tied = {"qkv_bias=false"};
+  EXPECT_EQ((*Make("gpt2-small", tied))->module().num_parameters(), 124412160);
+  const std::vector<std::string> untied = {"qkv_bias=false", "tie_word_embeddings=false"};
+  EXPECT_EQ((*Make("gpt2", untied))->module().num_parameters(), 163009536);
+  for (const auto& [name, shape] : ParametersOf("gpt2", tied))
+    EXPECT_EQ(name.find("c_attn.bias"), std::string::npos) << name;
+}
+
 struct Moments {
   double mean = 0, deviation = 0, low = 1e9, high = -1e9;
 };

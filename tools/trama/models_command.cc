@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "frontend/model.h"
 #include "runtime/formats/config_json.h"
@@ -31,7 +32,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (const Json& item : all.array()) {
     std::string left = *item.Find("name")->if_string();
     left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
-    std::cout << left << *item.Find("summary")->if_string() << "\n"
+    const std::vector<std::string> aliases = *item.Get<std::vector<std::string>>("aliases");
+    std::cout << left << *item.Find("summary")->if_string()
+              << (aliases.empty() ? "" : "; also named ") << absl::StrJoin(aliases, ", ") << "\n"
               << "    task " << *item.Find("task")->if_string() << ", "
               << *item.Find("parameters")->if_int() << " parameters; config";
     for (const auto& [key, value] : item.Find("config")->object())
