@@ -35,7 +35,10 @@ absl::Status EnsureHead(int64_t classes, uint64_t seed, LoadedModel* model) {
   if (present == classes) return absl::OkStatus();
   Config changes;
   changes.Set("num_labels", classes);
-  return Reconfigure(changes, seed, model);
+  TRAMA_RETURN_IF_ERROR(Reconfigure(changes, seed, model));
+  // Those of the head before.
+  if (model->config.Has("class_names")) model->config.Set("class_names", std::monostate());
+  return absl::OkStatus();
 }
 
 bool Classifies(const LoadedModel& model) {

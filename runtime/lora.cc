@@ -9,15 +9,21 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "runtime/fine_tune.h"
+#include "runtime/formats/config_json.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/regex.h"
 
 namespace trama {
 namespace {
 
 constexpr char kConfigFile[] = "adapter_config.json";
 constexpr char kModelFile[] = "adapter_model.safetensors";
+// Of a classifier, which PEFT's files have no place for: its base names no classes.
+constexpr char kClassifierFile[] = "trama_classifier.json";
+constexpr const char* kClassifierKeys[] = {"class_names", "pool",     "seq_len",    "target",
+                                           "positive",    "negative", "text_column"};
 constexpr char kA[] = ".lora_A", kB[] = ".lora_B";
 // PEFT wraps the model it adapts, and Hugging Face's has its body under `transformer`.
 constexpr char kWrapper[] = "base_model.model.", kBody[] = "transformer.";
@@ -81,14 +87,42 @@ absl::Status CheckSupported(const Json& config) {
   return absl::OkStatus();
 }
 
+// The layers that "target_modules" names: ends of their paths, or a regular expression for the
+// whole path in Hugging Face's model, of which `model` may be the body. "all-linear" is PEFT's
+// word.
+absl::StatusOr<std::vector<std::string>> TargetsOf(const Json& config, const LoadedModel& model) {
+  constexpr char kKey[] = "target_modules";
+  const Json* modules = config.Find(kKey);
+  const std::string* pattern = modules ? modules->if_string() : nullptr;
+  if (!pattern) return config.Get<std::vector<std::string>>(kKey);
+  std::vector<std::string> targets;
+  for (const nn::Parameter* parameter : model.model->module().parameters()) {
+    std::string layer = parameter->path();
+    if (!layer.starts_with("h.") || !layer.ends_with(".weight") || parameter->shape().size() != 2)
+      continue;
+    layer.resize(layer.size() - (sizeof(".weight") - 1));
+    bool matches = *pattern == "all-linear";
+    for (const std::string& path : {layer, kBody + layer}) {
+      const absl::StatusOr<bool> whole = MatchesWhole(*pattern, path);
+      if (!whole.ok())
+        return absl::InvalidArgumentError(absl::StrCat(kKey, ": ", whole.status().message()));
+      matches |= *whole;
+    }
+    if (matches) targets.push_back(std::move(layer));
+  }
+  if (targets.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(kKey, ": '", *pattern, "' matches no layer of the model"));
+  return targets;
+}
+
 // The changes to a model's config that make room for the adapter's tensors.
-absl::StatusOr<Config> ChangesFor(const Json& config) {
+absl::StatusOr<Config> ChangesFor(const Json& config, const LoadedModel& model) {
   TRAMA_RETURN_IF_ERROR(CheckSupported(config));
   Config changes;
   TRAMA_ASSIGN_OR_RETURN(const int64_t rank, config.Get<int64_t>("r"));
   TRAMA_ASSIGN_OR_RETURN(const double alpha, config.Get<double>("lora_alpha"));
-  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> targets,
-                         config.Get<std::vector<std::string>>("target_modules"));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> targets, TargetsOf(config, model));
   changes.Set("lora_rank", rank);
   changes.Set("lora_alpha", alpha);
   changes.Set("lora_targets", absl::StrJoin(targets, ","));
@@ -120,6 +154,25 @@ absl::Status ReadTensors(const std::string& path, LoadedModel* model) {
     problems.push_back(absl::StrCat("missing ", StoredName(name)));
   if (problems.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", absl::StrJoin(problems, "; ")));
+}
+
+absl::Status ReadClassifier(const std::string& directory, LoadedModel* model) {
+  const std::string path = JoinPath(directory, kClassifierFile);
+  if (!FileExists(path)) return absl::OkStatus();
+  TRAMA_ASSIGN_OR_RETURN(const Json json, Json::ParseFile(path));
+  const Config kept = ConfigFromJson(json);
+  Config changes;
+  for (const char* key : kClassifierKeys) {
+    const auto found = kept.values().find(key);
+    if (found == kept.values().end()) continue;
+    if (model->entry->defaults.Has(key))
+      changes.Set(key, found->second);
+    else
+      model->config.Set(key, found->second);
+  }
+  if (absl::Status status = Reconfigure(changes, /*seed=*/0, model); !status.ok())
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -171,13 +224,20 @@ absl::Status WriteAdapter(const LoadedModel& model, const TensorMap& parameters,
     if (IsHead(name)) stored[StoredName(name)] = tensor;
   }
   TRAMA_RETURN_IF_ERROR(WriteSafetensors(JoinPath(directory, kModelFile), stored));
+  if (classifies) {
+    Config kept;
+    for (const char* key : kClassifierKeys)
+      if (model.config.Has(key)) kept.Set(key, model.config.values().find(key)->second);
+    TRAMA_RETURN_IF_ERROR(
+        AtomicWriteFile(JoinPath(directory, kClassifierFile), ConfigToJson(kept).Dump(2) + "\n"));
+  }
   return AtomicWriteFile(JoinPath(directory, kConfigFile), config.Dump(2) + "\n");
 }
 
 absl::Status ApplyAdapter(const std::string& directory, LoadedModel* model) {
   const std::string path = JoinPath(directory, kConfigFile);
   TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
-  const absl::StatusOr<Config> changes = ChangesFor(config);
+  const absl::StatusOr<Config> changes = ChangesFor(config, *model);
   if (!changes.ok())
     return absl::Status(changes.status().code(),
                         absl::StrCat(path, ": ", changes.status().message()));
@@ -189,11 +249,13 @@ absl::Status ApplyAdapter(const std::string& directory, LoadedModel* model) {
   if (absl::Status status = Reconfigure(*changes, /*seed=*/0, model); !status.ok())
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   TRAMA_RETURN_IF_ERROR(ReadTensors(weights, model));
-  return MergeLora(model);
+  TRAMA_RETURN_IF_ERROR(MergeLora(model));
+  return ReadClassifier(directory, model);
 }
 
 absl::Status RemoveAdapter(const std::string& directory) {
   TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, kConfigFile)));
+  TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, kClassifierFile)));
   return RemoveAll(JoinPath(directory, kModelFile));
 }
 

@@ -1,6 +1,7 @@
 // Low-rank adaptation (Hu et al. 2021): beside a frozen weight W [in, out] a layer learns scale A
 // B, in its parameters lora_A [in, r] and lora_B [r, out]. On disk adapters are in PEFT's layout,
-// adapter_config.json and adapter_model.safetensors.
+// adapter_config.json and adapter_model.safetensors; a classifier's also has trama_classifier.json,
+// with the names of its classes and how it reads texts.
 #pragma once
 
 #include <string>

@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "frontend/init.h"
+#include "runtime/class_labels.h"
 #include "runtime/formats/config_json.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
@@ -201,9 +202,14 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
   absl::StatusOr<std::string> type = json.Get<std::string>("model_type");
   if (!type.ok())
     return absl::InvalidArgumentError(absl::StrCat(config_path, ": ", type.status().message()));
-  if (const absl::Status known = FindModel(*type).status(); !known.ok())
-    return absl::Status(known.code(), absl::StrCat(config_path, ": ", known.message()));
-  absl::StatusOr<LoadedModel> of_config = ModelOfConfig(*type, ConfigFromJson(json));
+  const absl::StatusOr<const ModelEntry*> entry = FindModel(*type);
+  if (!entry.ok())
+    return absl::Status(entry.status().code(),
+                        absl::StrCat(config_path, ": ", entry.status().message()));
+  Config config = ConfigFromJson(json);
+  const absl::Status labels = ReadClassLabels(**entry, json, &config);
+  absl::StatusOr<LoadedModel> of_config =
+      labels.ok() ? ModelOfConfig(*type, config) : absl::StatusOr<LoadedModel>(labels);
   if (!of_config.ok())
     return absl::InvalidArgumentError(
         absl::StrCat(config_path, ": ", of_config.status().message()));
@@ -237,8 +243,9 @@ absl::Status WriteModelConfig(const LoadedModel& model, const std::string& direc
   Config config = model.config;
   const ModelEntry& entry = *model.entry;
   config.Set("model_type", entry.model_type.empty() ? entry.name : entry.model_type);
-  TRAMA_RETURN_IF_ERROR(
-      AtomicWriteFile(JoinPath(directory, "config.json"), ConfigToJson(config).Dump(2) + "\n"));
+  Json json = ConfigToJson(config);
+  TRAMA_RETURN_IF_ERROR(WriteClassLabels(entry, config, &json));
+  TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "config.json"), json.Dump(2) + "\n"));
   if (!model.generation_config.is_null())
     TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "generation_config.json"),
                                           model.generation_config.Dump(2) + "\n"));

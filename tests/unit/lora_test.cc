@@ -148,6 +148,53 @@ TEST(LoraTest, NamesWhatIsWrong) {
                 "attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj");
 }
 
+// PEFT also takes a regular expression for the whole path of a layer, and a word for all of them.
+TEST(LoraTest, FindsTargetsByARegularExpression) {
+  const TempDir dir;
+  LoadedModel model = Adapted(), merged = Adapted();
+  ASSERT_OK(WriteAdapter(model, model.parameters, "", dir.path()));
+  ASSERT_OK(MergeLora(&merged));
+  const auto with = [&](const std::string& modules) {
+    dir.Write("adapter_config.json",
+              R"({"r": 2, "lora_alpha": 3, "target_modules": ")" + modules + "\"}");
+    LoadedModel base = SmallModel();
+    const absl::Status status = ApplyAdapter(dir.path(), &base);
+    if (status.ok())
+      EXPECT_EQ(base.parameters.at("h.0.mlp.c_fc.weight").bytes,
+                merged.parameters.at("h.0.mlp.c_fc.weight").bytes);
+    return status;
+  };
+  EXPECT_OK(with(".*\\\\.(c_attn|c_fc)"));
+  EXPECT_OK(with("transformer\\\\.h\\\\.\\\\d+\\\\.(attn\\\\.c_attn|mlp\\\\.c_fc)"));
+  EXPECT_THAT(with("all-linear"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           "missing base_model.model.transformer.h.0.attn.c_proj"));
+  EXPECT_THAT(with("c_attn"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "'c_attn' matches no layer"));
+  EXPECT_THAT(with("(c_attn"), StatusIs(absl::StatusCode::kInvalidArgument, "target_modules: '("));
+}
+
+// PEFT's files have no place for the names of classes, and the base has none.
+TEST(LoraTest, KeepsTheNamesOfClasses) {
+  const TempDir dir;
+  const std::string base = dir.path() + "/base", adapter = dir.path() + "/adapter";
+  ASSERT_OK(MakeDirectories(base));
+  ASSERT_OK(MakeDirectories(adapter));
+  ASSERT_OK(WriteModelFiles(SmallModel(), base));
+  LoadedModel model = Adapted();
+  ASSERT_OK(EnsureHead(2, /*seed=*/0, &model));
+  Config pool;
+  pool.Set("pool", std::string("last"));
+  ASSERT_OK(Reconfigure(pool, /*seed=*/0, &model));
+  const std::vector<std::string> names = {"ham", "spam"};
+  model.config.Set("class_names", names);
+  ASSERT_OK(WriteAdapter(model, model.parameters, base, adapter));
+  ASSERT_OK_AND_ASSIGN(const LoadedModel loaded, LoadModelDirectory(adapter));
+  EXPECT_EQ(loaded.config.values().find("class_names")->second, ConfigValue(names));
+  EXPECT_EQ(*loaded.config.String("pool", ""), "last");
+  ASSERT_OK(RemoveAdapter(adapter));
+  EXPECT_TRUE(ListDirectory(adapter)->empty());
+}
+
 TEST(HeadTest, KeepsTheBody) {
   LoadedModel model = SmallModel();
   const TensorMap base = model.parameters;
