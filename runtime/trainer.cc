@@ -167,7 +167,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
 absl::Status Trainer::PlanSteps() {
   total_steps_ =
       options_.steps > 0 ? options_.steps : options_.epochs * batches_->updates_per_epoch();
-  if (total_steps_ <= 0) return absl::InvalidArgumentError("nothing to train: no steps, no epochs");
+  if (total_steps_ < 0) return absl::InvalidArgumentError("a negative number of steps or epochs");
   options_.schedule.total_steps = total_steps_;
   return absl::OkStatus();
 }
@@ -248,6 +248,13 @@ absl::Status Trainer::NotFinite(uint32_t last, const BatchIterator::Place& start
                    "; the parameters are those before this step"));
 }
 
+absl::StatusOr<std::string> Trainer::Sample() const {
+  TensorMap parameters;
+  for (const auto& [name, slot] : session_->state())
+    if (slot.role == "parameter") TRAMA_RETURN_IF_ERROR(session_->Read(slot, &parameters[name]));
+  return options_.sample(std::move(parameters));
+}
+
 absl::Status Trainer::Evaluate(TrainResult* result) {
   TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run(*session_));
   result->val_loss = evaluation.loss;
@@ -302,8 +309,9 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
     bool evaluated = false;
-    if (evaluator_ && !result.interrupted &&
-        (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0))) {
+    const bool evaluates = !result.interrupted &&
+                           (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0));
+    if (evaluator_ && evaluates) {
       TRAMA_RETURN_IF_ERROR(Evaluate(&result));
       evaluated = true;
     }
@@ -327,6 +335,10 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       TRAMA_RETURN_IF_ERROR(WriteBest());
     }
     if (!options_.quiet) progress.Update(step_, Details(result, per_second, has_tokens_));
+    if (options_.sample && evaluates && !options_.quiet) {
+      TRAMA_ASSIGN_OR_RETURN(const std::string text, Sample());
+      progress.Note(absl::StrCat("step ", step_, ": ", text));
+    }
     if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 &&
         checkpointed != step_) {
       TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
@@ -335,6 +347,10 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     if (result.interrupted) break;
   }
   progress.Finish();
+  if (total_steps_ == 0 && evaluator_) {
+    TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run(*session_));
+    result.val_loss = evaluation.loss;
+  }
   if (checkpointed != step_) TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
   if (best_step_ > 0) {
     result.best_val_loss = best_val_loss_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -20,9 +21,12 @@ namespace trama {
 
 struct CheckpointSource;
 
+// A text that a model of these parameters writes.
+using SampleFunction = std::function<absl::StatusOr<std::string>(TensorMap parameters)>;
+
 struct TrainOptions {
   int64_t steps = 0;   // updates; 0: by epochs
-  int64_t epochs = 0;  // over the training data
+  int64_t epochs = 0;  // over the training data; neither: the model is evaluated as it starts
   BatchOptions batch;
   OptimizerConfig optimizer;
   Schedule schedule;                   // total_steps is set by the trainer
@@ -37,6 +41,7 @@ struct TrainOptions {
   std::string out;               // the model directory to write; "" for none
   std::string base_model;        // the directory that training started from, for adapters
   bool resume = false;           // from the last whole checkpoint in `out`, if there is one
+  SampleFunction sample{};       // noted at each evaluation and at the end, unless quiet; or none
   std::string metrics;           // a JSONL file; "" for none
   bool quiet = false;
 };
@@ -113,6 +118,7 @@ class Trainer {
   absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);
   absl::Status Evaluate(TrainResult* result);
   absl::Status WriteBest();
+  absl::StatusOr<std::string> Sample() const;
   absl::Status WriteAdapterFiles(const std::string& directory);
   bool Accumulates() const { return options_.batch.grad_accumulation > 1; }
   bool StopsEarly() const {

@@ -50,6 +50,7 @@ struct DataOptions {
   int32_t pad_id = -1;
   bool classifies_text = false;   // the model gives a class to each text
   std::string text_column{};      // of a table; empty: lines of label TAB text
+  bool reads_padding = false;     // all are padded to one length, and the padding is read as text
   bool balance = false;           // as many texts of each class as the rarest has
   std::vector<double> splits{};   // shares of training, validation and test, shuffled by `seed`
   std::string part{};             // the one of them that is read where `training` is false
@@ -68,6 +69,8 @@ struct LoadedData {
   std::unique_ptr<Dataset> validation;             // null where none was asked for
   std::shared_ptr<const Tokenizer> tokenizer;      // text; null for .bin without one
   std::vector<std::string> features, class_names;  // tables; classes of texts too
+  int64_t seq_len = 0;             // of options.reads_padding: the length that all have
+  std::vector<std::string> notes;  // a line each: what the user should know of the data
   // Text to evaluate: the bytes that its targets stand for; 0 where that is not known.
   int64_t target_bytes = 0;
   std::vector<Instruction>

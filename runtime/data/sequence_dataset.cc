@@ -21,12 +21,13 @@ std::string_view Bytes(const std::vector<int32_t>& values) {
 
 SequenceDataset::SequenceDataset(std::shared_ptr<const std::vector<Sequence>> sequences,
                                  std::vector<int64_t> examples, SequenceTargets targets,
-                                 int32_t pad_id, int64_t max_length)
+                                 int32_t pad_id, int64_t max_length, SequencePadding padding)
     : sequences_(std::move(sequences)),
       examples_(std::move(examples)),
       targets_(targets),
       pad_id_(pad_id),
-      max_length_(max_length) {
+      max_length_(max_length),
+      padding_(padding) {
   size_t longest = 1;
   for (const int64_t example : examples_)
     longest = std::max(longest, (*sequences_)[example].ids.size());
@@ -34,7 +35,23 @@ SequenceDataset::SequenceDataset(std::shared_ptr<const std::vector<Sequence>> se
   step_ = RoundUp((length + kLengths - 1) / kLengths, kMultiple);
 }
 
+int64_t SequenceDataset::CountTargets() const {
+  int64_t targets = 0;
+  for (int64_t i = 0; i < size(); ++i) {
+    const auto last = std::min<int64_t>(static_cast<int64_t>(At(i).ids.size()), max_length_);
+    targets += std::max<int64_t>(last - std::max<int64_t>(At(i).num_hidden, 1) + 1, 0);
+  }
+  return targets;
+}
+
+int64_t SequenceDataset::CountCut() const {
+  int64_t cut = 0;
+  for (int64_t i = 0; i < size(); ++i) cut += static_cast<int64_t>(At(i).ids.size()) > max_length_;
+  return cut;
+}
+
 int64_t SequenceDataset::PaddedLength(int64_t example) const {
+  if (padding_ == SequencePadding::kRead) return max_length_;
   const auto length = static_cast<int64_t>(At(example).ids.size());
   return std::min(RoundUp(std::max<int64_t>(length, 1), step_), max_length_);
 }
@@ -67,7 +84,7 @@ absl::StatusOr<TensorMap> SequenceDataset::BatchWithin(absl::Span<const int64_t>
     std::fill_n(mask.data<int32_t>().begin() + row * length, kept, 1);
     labels.data<int32_t>()[row] = rows[row]->label;
   }
-  batch.emplace("attention_mask", std::move(mask));
+  if (padding_ == SequencePadding::kMasked) batch.emplace("attention_mask", std::move(mask));
   if (targets_ == SequenceTargets::kClass) batch.emplace("labels", std::move(labels));
   return batch;
 }

@@ -22,16 +22,26 @@ enum class SequenceTargets {
   kNextToken,  // labels i32 [B, T]: the next id, after the last the padding id, then -100
 };
 
-// input_ids i32 [B, T] and, but for kNextToken, attention_mask i32 [B, T] (1: a token, 0: padding).
-// T is that of the longest sequence, rounded up to one of at most four lengths, so that programs
-// are compiled for few shapes.
+enum class SequencePadding {
+  kMasked,  // attention_mask i32 [B, T] (1: a token, 0: padding), but for kNextToken
+  kRead,    // every sequence is padded to the same length, and nothing says where
+};
+
+// input_ids i32 [B, T] and what SequenceTargets and SequencePadding add. T is that of the longest
+// sequence, rounded up to one of at most four lengths, so that programs are compiled for few
+// shapes; with kRead it is `max_length`.
 class SequenceDataset : public Dataset {
  public:
   // Of `examples` among `sequences`, neither empty. T is at most `max_length`, and what is longer
   // is cut. A sequence without ids is one padding id.
   SequenceDataset(std::shared_ptr<const std::vector<Sequence>> sequences,
                   std::vector<int64_t> examples, SequenceTargets targets, int32_t pad_id,
-                  int64_t max_length);
+                  int64_t max_length, SequencePadding padding = SequencePadding::kMasked);
+
+  // Of kNextToken: the targets of all sequences.
+  int64_t CountTargets() const;
+  // The sequences that are cut.
+  int64_t CountCut() const;
 
   int64_t size() const override { return static_cast<int64_t>(examples_.size()); }
   absl::StatusOr<TensorMap> Batch(absl::Span<const int64_t> examples) const override {
@@ -51,6 +61,7 @@ class SequenceDataset : public Dataset {
   SequenceTargets targets_;
   int32_t pad_id_;
   int64_t max_length_, step_;  // lengths are multiples of step_, and max_length_
+  SequencePadding padding_;
 };
 
 // The rows of `sequences` padded to length `length` as kNextToken says: what SequenceDataset makes

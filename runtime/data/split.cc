@@ -58,6 +58,14 @@ absl::StatusOr<Examples> PartToRead(Parts parts, const DataOptions& options) {
       absl::StrCat("part '", options.part, "' is none of train, validation, test"));
 }
 
+int64_t LongestOf(const std::vector<Sequence>& sequences) {
+  size_t longest = 1;
+  for (const Sequence& sequence : sequences) longest = std::max(longest, sequence.ids.size());
+  return static_cast<int64_t>(longest);
+}
+
+int64_t SizeOf(const std::unique_ptr<Dataset>& dataset) { return dataset ? dataset->size() : 0; }
+
 }  // namespace
 
 absl::StatusOr<Examples> ExamplesToRead(Examples examples, const DataOptions& options) {
@@ -83,12 +91,19 @@ absl::Status SplitSequences(std::shared_ptr<const std::vector<Sequence>> sequenc
         absl::StrCat(options.data, ": seq_len is ", options.seq_len,
                      ", not at least 1; a model without a time axis takes tables or tensors"));
   const size_t count = examples.size();
-  const auto dataset = [&](auto of, Examples chosen) -> absl::StatusOr<std::unique_ptr<Dataset>> {
+  int64_t length = options.seq_len, cut = 0;
+  if (options.reads_padding && options.training) length = std::min(length, LongestOf(*sequences));
+  if (options.reads_padding) loaded.seq_len = length;
+  const auto dataset = [&](auto of,
+                           Examples chosen) -> absl::StatusOr<std::unique_ptr<SequenceDataset>> {
     if (chosen.empty())
       return absl::InvalidArgumentError(
           absl::StrCat(options.data, ": ", count, " examples are too few to be split so"));
-    return std::make_unique<SequenceDataset>(std::move(of), std::move(chosen), targets, pad_id,
-                                             options.seq_len);
+    auto made = std::make_unique<SequenceDataset>(
+        std::move(of), std::move(chosen), targets, pad_id, length,
+        options.reads_padding ? SequencePadding::kRead : SequencePadding::kMasked);
+    cut += made->CountCut();
+    return made;
   };
   if (!options.training) {
     TRAMA_ASSIGN_OR_RETURN(examples, ExamplesToRead(std::move(examples), options));
@@ -96,12 +111,22 @@ absl::Status SplitSequences(std::shared_ptr<const std::vector<Sequence>> sequenc
     return absl::OkStatus();
   }
   Parts parts = Split(std::move(examples), options);
-  TRAMA_ASSIGN_OR_RETURN(loaded.train, dataset(sequences, std::move(parts.training)));
+  TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<SequenceDataset> train,
+                         dataset(sequences, std::move(parts.training)));
+  if (targets == SequenceTargets::kNextToken && train->CountTargets() == 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.data, ": nothing to learn: every record is cut at seq_len ", length,
+                     ", before its response; give a larger seq_len"));
+  loaded.train = std::move(train);
   if (options.val_fraction > 0 || (!options.splits.empty() && options.splits[1] > 0)) {
     TRAMA_ASSIGN_OR_RETURN(loaded.validation, dataset(sequences, std::move(parts.validation)));
   } else if (other) {
     TRAMA_ASSIGN_OR_RETURN(loaded.validation, dataset(other, AllExamples(other->size())));
   }
+  if (cut > 0)
+    loaded.notes.push_back(absl::StrCat(
+        options.data, ": ", cut, " of ", SizeOf(loaded.train) + SizeOf(loaded.validation),
+        " records are longer than seq_len ", length, " and were cut"));
   return absl::OkStatus();
 }
 

@@ -156,8 +156,13 @@ absl::Status CheckIds(const Tokens& tokens, const std::string& path, int64_t voc
   return absl::OkStatus();
 }
 
-absl::StatusOr<LoadedData> LoadBinary(const DataOptions& options) {
+// Ids need no tokenizer, but where one is named they are its.
+absl::StatusOr<LoadedData> LoadBinary(const DataOptions& given) {
+  DataOptions options = given;
   TRAMA_RETURN_IF_ERROR(Check(options));
+  if (!options.tokenizer && options.tokenizer_spec != "chars") {
+    TRAMA_ASSIGN_OR_RETURN(options.tokenizer, MakeTokenizer(options.tokenizer_spec, {}));
+  }
   const int64_t vocab_size = options.vocab_size > 0 ? options.vocab_size
                              : options.tokenizer    ? options.tokenizer->vocab_size()
                                                     : options.ids.input_ids;

@@ -284,6 +284,11 @@ TEST_F(BadInputTable, Checkpoints) {
       {"an unreadable checkpoint", {{"o/config.json", "{"}}, resume, "o/config.json: byte"});
   cases.push_back(
       {"another run", {}, With(resume, {"--batch_size=3"}), "had batch_size 2, this one has 3"});
+  for (const auto& [flag, message] :
+       {std::pair("--dropout=0.2", "had dropout 0, this one has 0.2"),
+        std::pair("--lora_rank=2", "had lora_rank 0, this one has 2"),
+        std::pair("--num_labels=2", "had num_labels 0, this one has 2")})
+    cases.push_back({"another run", {}, With(resume, {flag}), message});
   cases.push_back({"another run", {}, With(resume, {"--seed=3"}), "had seed 0, this one has 3"});
   cases.push_back(
       {"another run", {}, With(resume, {"--optimizer=adam"}), "had optimizer adamw, this one"});
@@ -291,7 +296,7 @@ TEST_F(BadInputTable, Checkpoints) {
       {"another model",
        {},
        {"train", "mlp", "--data=t.csv", "--target=kind", "--steps=2", "--out=o", "--resume"},
-       "o: the run that is resumed trains a gpt, not a mlp"});
+       "o: the run that is resumed trains a gpt2, not a mlp"});
   ExpectEach(cases);
 }
 

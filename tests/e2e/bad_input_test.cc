@@ -30,6 +30,17 @@ TEST_F(BadInput, CommandLine) {
          "--checkpoint_every: -1 is not at least 0");
   Expect({"train", "gpt", "--data=x", "--steps=1", "--out=m", "--early_stopping=2"}, 2,
          "needs --val_data");
+  const std::vector<std::string> train = {"train", "gpt", "--data=x", "--steps=1", "--out=m"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = train;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  Expect(with({"--early_stopping=2", "--splits=70/10/20"}), 2, "needs --eval_every");
+  Expect(with({"--early_stopping=2", "--eval_every=1", "--splits=70/10/20"}), 1, "no such data: x");
+  Expect(with({"--eval_every=1"}), 2, "--eval_every: needs --val_data, --val_fraction or --splits");
+  Expect(with({"--lora_alpha=8"}), 2, "--lora_alpha: needs --lora_rank");
+  Expect(with({"--lora_targets=c_fc"}), 2, "--lora_targets: needs --lora_rank");
   Expect({"bench", "mlp", "--optimizer=adagrad"}, 2, "'adagrad' is neither adamw nor sgd");
   Expect({"bench", "mlp", "--position=-1"}, 2, "--position: -1 is not at least 0");
 }
@@ -48,6 +59,28 @@ TEST_F(BadInput, OptionsOfOtherData) {
       Expect(arguments, 1, "means nothing for this kind of data");
       arguments.pop_back();
     }
+}
+
+TEST_F(BadInput, OptionsWithoutEffect) {
+  place_.Write("i.jsonl", "{\"instruction\": \"say it\", \"output\": \"it\"}\n");
+  place_.Write("t.bin", std::string("a\0b\0a\0b\0a\0b\0a\0b\0", 16));
+  place_.Write("t.tsv", "ham\thello\nspam\tprize\n");
+  const std::vector<std::string> train{"train", "gpt", "--steps=1", "--seq_len=4", "--out=m"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = train;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  Expect(
+      with({"--data=i.jsonl", "--tokenizer=bytes", "--set=eos_token_id=0", "--mask_instruction"}),
+      1, "i.jsonl: nothing to learn: every record is cut at seq_len 4");
+  Expect(with({"--data=t.bin", "--tokenizer=bpe"}), 2, "bpe");
+  Expect(with({"--data=t.bin", "--tokenizer=chars"}), 2, "a .bin has ids");
+  Expect(with({"--data=t.tsv", "--eval_every=1", "--splits=70/0/30"}), 2,
+         "--splits leaves no validation data");
+  Expect(with({"--data=t.tsv", "--sample_prompt=x"}), 2, "continues no text");
+  Expect(with({"--data=t.tsv", "--pool=first"}), 2, "'first' is neither");
+  Expect({"run", "gpt", "--pool=last", "--inputs=i", "--outputs=o"}, 2, "--pool: needs");
 }
 
 TEST_F(BadInput, OtherFormats) {

@@ -1,4 +1,5 @@
 // Fine-tuning as a user does it: a classifier of texts, instructions, adapters.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -126,6 +127,39 @@ TEST(FineTune, AccumulationEqualsTheLargeBatch) {
     EXPECT_NEAR(large.Get<double>("grad_norm").value_or(0),
                 small.Get<double>("grad_norm").value_or(1), 2e-6);
   }
+}
+
+TEST(FineTune, SaysWhatItCuts) {
+  const Workplace place;
+  place.Write("sms.tsv", "ham\thi\nspam\twin a prize\nham\tgood morning\n");
+  std::vector<std::string> train =
+      With({"train", "gpt", "--data=sms.tsv", "--seq_len=4", "--steps=1", "--out=m", "--overwrite"},
+           kTiny);
+  EXPECT_EQ(place.Trama(train).err, "");  // --quiet
+  train.pop_back();
+  const std::string err = place.Trama(train).err;
+  EXPECT_EQ(err.find("sms.tsv: 2 of 3 records are longer than seq_len 4 and were cut\n"), 0u)
+      << err;
+}
+
+TEST(FineTune, SamplesWhereItEvaluates) {
+  const Workplace place;
+  place.Write("text.txt", "to and fro\nto and fro\nto and fro\nto and fro\nto and fro\n");
+  std::vector<std::string> train =
+      With({"train", "gpt", "--data=text.txt", "--seq_len=16", "--steps=60", "--lr=0.01",
+            "--eval_every=25", "--sample_prompt=to\nan", "--sample_tokens=9", "--out=m"},
+           kTiny);
+  train.erase(std::find(train.begin(), train.end(), "--quiet"));
+  const Outcome outcome = place.Trama(train);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  for (const char* step : {"\nstep 25: to an", "\nstep 50: to an", "\nstep 60: to an"})
+    EXPECT_NE(outcome.err.find(step), std::string::npos) << outcome.err;
+  const Outcome said = place.Trama(
+      {"generate", "m", "--prompt=to\nan", "--greedy", "--max_tokens=9", "--ignore_eos"});
+  std::string line = said.out.substr(0, said.out.size() - 1);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  EXPECT_NE(outcome.err.find("step 60: to an" + line + "\n"), std::string::npos)
+      << outcome.err << said.out;
 }
 
 TEST(FineTune, LearnsInstructionsWithAdapters) {

@@ -1,8 +1,5 @@
 #include "tools/trama/data_flags.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <set>
 
 #include "absl/strings/numbers.h"
@@ -46,8 +43,7 @@ absl::StatusOr<bool> ClassifiesText(const Flags& flags, const Config& config,
   TRAMA_ASSIGN_OR_RETURN(const int64_t labels, config.Int("num_labels", 0));
   const std::string extension = ExtensionOf(data);
   if (extension == ".safetensors") return false;
-  return labels > 0 || flags.Int("num_labels") > 0 || flags.Given("text_column") ||
-         extension == ".csv" || extension == ".tsv";
+  return labels > 0 || flags.Given("text_column") || extension == ".csv" || extension == ".tsv";
 }
 
 // --tokenizer beside a model that has one: another would number the ids in its own way. A run that
@@ -139,6 +135,9 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.limit = flags.Int("limit");
   options.seed = static_cast<uint64_t>(flags.Int("seed"));
   options.tokenizer_spec = flags.String("tokenizer");
+  if (flags.Given("tokenizer") && options.tokenizer_spec == "chars" &&
+      !(model && model->tokenizer) && ExtensionOf(options.data) == ".bin")
+    return UsageError("--tokenizer=chars: is made of text, and a .bin has ids; name a directory");
   options.seq_len = flags.Int("seq_len");
   options.stride = flags.Int("stride");
   options.strip_gutenberg = flags.Bool("strip_gutenberg");
@@ -162,6 +161,8 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
   }
   options.shuffle = flags.Bool("shuffle");
+  if (flags.Int("num_labels") > 0 && config.Has("num_labels"))
+    config.Set("num_labels", flags.Int("num_labels"));
   TRAMA_ASSIGN_OR_RETURN(options.ids, IdRangeOf(config));
   if (ExtensionOf(options.data) == ".safetensors") {
     TRAMA_ASSIGN_OR_RETURN(options.tensors, NeededTensors(*entry, config, purpose));
@@ -172,6 +173,8 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   options.mask_instruction = flags.Bool("mask_instruction");
   TRAMA_ASSIGN_OR_RETURN(options.splits, Splits(flags.String("splits")));
   TRAMA_ASSIGN_OR_RETURN(options.classifies_text, ClassifiesText(flags, config, options.data));
+  const std::string pool = flags.Given("pool") ? flags.String("pool") : Text(config, "pool");
+  options.reads_padding = options.classifies_text && pool == "last";
   TRAMA_ASSIGN_OR_RETURN(const int64_t end_id, config.Int("eos_token_id", -1, -1, INT32_MAX));
   options.pad_id = static_cast<int32_t>(end_id);
   if (model) {  // what it stops at is what it learns
@@ -181,7 +184,6 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
   TRAMA_ASSIGN_OR_RETURN(int64_t classes, config.Int("classes", 0));
   if (options.classifies_text) {
     TRAMA_ASSIGN_OR_RETURN(classes, config.Int("num_labels", 0));
-    if (flags.Int("num_labels") > 0) classes = flags.Int("num_labels");
   }
   options.classes = classes;
   if (model) {
@@ -203,7 +205,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
     if (options.features.empty()) options.features = Names(config, "feature_names");
     if (options.text_column.empty()) options.text_column = Text(config, "text_column");
     // A head of another size is for other classes.
-    TRAMA_ASSIGN_OR_RETURN(const int64_t labels, config.Int("num_labels", 0));
+    TRAMA_ASSIGN_OR_RETURN(const int64_t labels, model->config.Int("num_labels", 0));
     if (flags.Int("num_labels") == 0 || flags.Int("num_labels") == labels)
       options.class_names = Names(config, "class_names");
   } else if (options.positive.empty() && !new_config.Has("classes") && !options.classifies_text) {
@@ -222,6 +224,7 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
 }
 
 void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model) {
+  if (data.seq_len > 0) model->config.Set("seq_len", data.seq_len);
   if (data.features.empty() && data.class_names.empty()) return;
   if (!data.features.empty()) model->config.Set("feature_names", data.features);
   model->config.Set("class_names", data.class_names);
@@ -231,26 +234,6 @@ void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* mode
 
 std::vector<std::string> ClassNames(const LoadedModel& model) {
   return Names(model.config, "class_names");
-}
-
-absl::StatusOr<bool> MatchesWhole(const std::string& pattern, const std::string& text) {
-  if (pattern.empty()) return false;
-  int code;
-  PCRE2_SIZE offset;
-  pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                       PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, nullptr);
-  if (!compiled) {
-    PCRE2_UCHAR message[256];
-    pcre2_get_error_message(code, message, sizeof(message));
-    return absl::InvalidArgumentError(absl::StrCat(
-        "'", pattern, "': ", reinterpret_cast<const char*>(message), " at character ", offset));
-  }
-  pcre2_match_data* match = pcre2_match_data_create_from_pattern(compiled, nullptr);
-  const int found = pcre2_match(compiled, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
-                                0, match, nullptr);
-  pcre2_match_data_free(match);
-  pcre2_code_free(compiled);
-  return found >= 0;
 }
 
 }  // namespace trama::cli

@@ -25,14 +25,10 @@ absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* mo
                                        const std::string& name, Purpose purpose);
 
 // Keeps what the data's table was made of in the model's config (feature_names, class_names,
-// target, positive, negative, text_column), so that eval and predict read other tables the same
-// way.
+// target, positive, negative, text_column, seq_len of padding that is read), so that eval and
+// predict read other tables the same way.
 void RememberTable(const Flags& flags, const LoadedData& data, LoadedModel* model);
 // The names of the classes of a model that was trained on a table; empty where it was not.
 std::vector<std::string> ClassNames(const LoadedModel& model);
-
-// Whether PCRE2's `pattern` matches the whole of `text`; an empty pattern matches nothing.
-// InvalidArgument for a wrong pattern.
-absl::StatusOr<bool> MatchesWhole(const std::string& pattern, const std::string& text);
 
 }  // namespace trama::cli

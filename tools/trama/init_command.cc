@@ -6,6 +6,7 @@
 #include "runtime/formats/directory_transaction.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "tools/trama/common.h"
+#include "tools/trama/head_flags.h"
 
 namespace trama::cli {
 namespace {
@@ -24,6 +25,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   }
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewModelOf(flags.positional()[0], config,
                                                        static_cast<uint64_t>(flags.Int("seed"))));
+  TRAMA_RETURN_IF_ERROR(AddHead(flags, &model));
   model.tokenizer = std::move(tokenizer);
   TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction,
                          DirectoryTransaction::Begin(flags.String("out")));
@@ -33,15 +35,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
 }
 
 TRAMA_COMMAND((Command{
-    "init",
-    "MODEL",
-    "writes a model directory with fresh weights",
+    "init", "MODEL", "writes a model directory with fresh weights",
     "trama init gpt --set=n_layer=2 --set=vocab_size=256 --tokenizer=bytes --out=my-gpt",
-    {{"out", FlagKind::kString, "", "the directory to write"},
-     {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
-     {"set", FlagKind::kRepeated, "", "key=value of the config, repeatable"},
-     {"tokenizer", FlagKind::kString, "", "bytes, or a directory with a tokenizer"},
-     {"seed", FlagKind::kInt, "0", "of the weights"}},
+    WithHeadFlags({{"out", FlagKind::kString, "", "the directory to write"},
+                   {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
+                   {"set", FlagKind::kRepeated, "", "key=value of the config, repeatable"},
+                   {"tokenizer", FlagKind::kString, "", "bytes, or a directory with a tokenizer"},
+                   {"seed", FlagKind::kInt, "0", "of the weights"}}),
     Run}));
 
 }  // namespace

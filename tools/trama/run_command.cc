@@ -11,6 +11,7 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "tools/trama/common.h"
+#include "tools/trama/head_flags.h"
 
 namespace trama::cli {
 namespace {
@@ -37,6 +38,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
     return UsageError("--inputs and --outputs name the safetensors files to read and write");
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelOf(flags));
+  TRAMA_RETURN_IF_ERROR(AddHead(flags, &model));
   TRAMA_ASSIGN_OR_RETURN(TensorMap inputs, ReadSafetensors(flags.String("inputs")));
 
   // The shapes are those of the tensors given; the types are the model's.
@@ -73,13 +75,13 @@ absl::StatusOr<int> Run(const Flags& flags) {
 TRAMA_COMMAND((Command{
     "run", "DIR", "runs forward, loss or gradients on given tensors",
     "trama run my-gpt --function=gradients --inputs=batch.safetensors --outputs=out.safetensors",
-    WithRuntimeFlags(
+    WithRuntimeFlags(WithHeadFlags(
         {{"function", FlagKind::kString, "forward", "forward, loss or gradients"},
          {"inputs", FlagKind::kString, "", "a safetensors file: the inputs by name"},
          {"outputs", FlagKind::kString, "", "the safetensors file to write"},
          {"hidden_states", FlagKind::kBool, "false", "also hidden_states.N and final_norm"},
          {"attentions", FlagKind::kBool, "false", "also attentions.N"},
-         {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"}}),
+         {"set", FlagKind::kRepeated, "", "key=value of the config where MODEL is a name"}})),
     Run}));
 
 }  // namespace

@@ -9,17 +9,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/fine_tune.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/generator.h"
 #include "runtime/lora.h"
+#include "runtime/regex.h"
 #include "runtime/trainer.h"
 #include "tools/trama/common.h"
 #include "tools/trama/config_file.h"
 #include "tools/trama/data_flags.h"
+#include "tools/trama/head_flags.h"
 
 namespace trama::cli {
 namespace {
@@ -139,8 +143,10 @@ bool ClassifiesText(const LoadedData& data) {
   return data.tokenizer && !data.class_names.empty() && data.features.empty();
 }
 
+// The classes of the head that the model gets; 0: of none.
 int64_t NumLabels(const Flags& flags, const LoadedData& data) {
-  return std::max(flags.Int("num_labels"), static_cast<int64_t>(data.class_names.size()));
+  const auto named = static_cast<int64_t>(ClassifiesText(data) ? data.class_names.size() : 0);
+  return std::max(flags.Int("num_labels"), named);
 }
 
 constexpr const char* kDropoutKeys[] = {"attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout"};
@@ -158,7 +164,9 @@ absl::Status CheckDropout(const Flags& flags, const ModelEntry& entry) {
 // What a loaded model is changed to: a head for the data's classes, adapters, other dropout.
 absl::Status Adapt(const Flags& flags, const LoadedData& data, LoadedModel* model) {
   const auto seed = static_cast<uint64_t>(flags.Int("seed"));
-  if (ClassifiesText(data)) TRAMA_RETURN_IF_ERROR(EnsureHead(NumLabels(flags, data), seed, model));
+  if (const int64_t classes = NumLabels(flags, data); classes > 0)
+    TRAMA_RETURN_IF_ERROR(EnsureHead(classes, seed, model));
+  TRAMA_RETURN_IF_ERROR(AddHead(flags, model));
   Config changes;
   SetLora(flags, &changes);
   for (const char* key : kDropoutKeys)
@@ -186,12 +194,14 @@ absl::StatusOr<LoadedModel> ModelFor(const Flags& flags, const std::string& name
     }
   }
   if (!data.features.empty()) fit("features", static_cast<int64_t>(data.features.size()));
-  if (ClassifiesText(data)) fit("num_labels", NumLabels(flags, data));
+  if (const int64_t classes = NumLabels(flags, data); classes > 0) fit("num_labels", classes);
   if (data.class_names.size() > 2) fit("classes", static_cast<int64_t>(data.class_names.size()));
   if (flags.Given("dropout"))
     for (const char* key : kDropoutKeys) fit(key, flags.Double("dropout"));
   SetLora(flags, &config);
-  return NewModelOf(name, config, seed);
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, NewModelOf(name, config, seed));
+  TRAMA_RETURN_IF_ERROR(AddHead(flags, &model));
+  return model;
 }
 
 // A run of one model is not resumed as one of another: of `name`, where that is a name of the zoo.
@@ -205,6 +215,80 @@ absl::Status CheckResumed(const std::string& name, const std::string& out,
   if (type(*entry) == type(*model.entry)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(out, ": the run that is resumed trains a ",
                                                     model.entry->name, ", not a ", entry->name));
+}
+
+// It also goes on as the model that it was: flags that would make another are refused.
+absl::Status CheckSameModel(const Flags& flags, const LoadedModel& model) {
+  const Config& config = model.config;
+  const auto differs = [](const char* what, const auto& then, const auto& now) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the run that is resumed had ", what, " ", then, ", this one has ", now));
+  };
+  TRAMA_ASSIGN_OR_RETURN(const int64_t rank, config.Int("lora_rank", 0));
+  if (flags.Given("lora_rank") && flags.Int("lora_rank") != rank)
+    return differs("lora_rank", rank, flags.Int("lora_rank"));
+  TRAMA_ASSIGN_OR_RETURN(const int64_t classes, config.Int("num_labels", 0));
+  if (flags.Int("num_labels") > 0 && flags.Int("num_labels") != classes)
+    return differs("num_labels", classes, flags.Int("num_labels"));
+  for (const char* key : {"lora_targets", "pool"}) {
+    TRAMA_ASSIGN_OR_RETURN(const std::string then, config.String(key, ""));
+    if (flags.Given(key) && flags.String(key) != then) return differs(key, then, flags.String(key));
+  }
+  TRAMA_ASSIGN_OR_RETURN(const double alpha,
+                         config.Double("lora_alpha", 2 * static_cast<double>(rank)));
+  if (flags.Given("lora_alpha") && flags.Double("lora_alpha") != alpha)
+    return differs("lora_alpha", alpha, flags.Double("lora_alpha"));
+  TRAMA_ASSIGN_OR_RETURN(const Config set, ConfigOf(flags));  // which wins over --dropout
+  for (const char* key : kDropoutKeys) {
+    TRAMA_ASSIGN_OR_RETURN(const double then, config.Double(key, 0));
+    if (flags.Given("dropout") && config.Has(key) && !set.Has(key) &&
+        flags.Double("dropout") != then)
+      return differs("dropout", then, flags.Double("dropout"));
+  }
+  return absl::OkStatus();
+}
+
+// Flags that would change nothing.
+absl::Status CheckEffects(const Flags& flags) {
+  for (const char* flag : {"lora_alpha", "lora_targets"})
+    if (flags.Given(flag) && flags.Int("lora_rank") == 0)
+      return UsageError(absl::StrCat("--", flag, ": needs --lora_rank"));
+  const bool evaluates = flags.Int("eval_every") > 0;
+  const bool validates = !flags.String("val_data").empty() || flags.Double("val_fraction") > 0 ||
+                         !flags.String("splits").empty();
+  const auto needs_data = [](const char* flag) {
+    return UsageError(absl::StrCat("--", flag, ": needs --val_data, --val_fraction or --splits"));
+  };
+  if (flags.Int("early_stopping") > 0 && !validates) return needs_data("early_stopping");
+  if (flags.Int("early_stopping") > 0 && !evaluates)
+    return UsageError("--early_stopping: needs --eval_every, which says when to evaluate");
+  if (evaluates && !validates && !flags.Given("sample_prompt")) return needs_data("eval_every");
+  return absl::OkStatus();
+}
+
+// --sample_prompt's greedy continuation as one line.
+absl::StatusOr<SampleFunction> SampleOf(const Flags& flags, const LoadedModel& model,
+                                        const SessionOptions& session_options) {
+  const std::string& prompt = flags.String("sample_prompt");
+  if (model.entry->task != "language-modeling" || Classifies(model))
+    return UsageError("--sample_prompt: the model continues no text");
+  TRAMA_RETURN_IF_ERROR(CheckTokenizer(model));
+  absl::StatusOr<std::vector<int32_t>> ids = model.tokenizer->Encode(prompt);
+  if (!ids.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--sample_prompt: ", ids.status().message()));
+  if (ids->empty()) return UsageError("--sample_prompt: a prompt is not empty");
+  GenerateOptions options;
+  options.max_tokens = flags.Int("sample_tokens");
+  options.sampling.greedy = true;
+  return [=, ids = *std::move(ids), &model](TensorMap parameters) -> absl::StatusOr<std::string> {
+    TRAMA_ASSIGN_OR_RETURN(
+        std::unique_ptr<Generator> generator,
+        Generator::Create(model, std::move(parameters), session_options, /*batch=*/1,
+                          /*use_cache=*/true, options.sampling.Candidates()));
+    TRAMA_ASSIGN_OR_RETURN(const std::vector<GeneratedSample> samples,
+                           generator->Generate({ids}, options));
+    return absl::StrReplaceAll(absl::StrCat(prompt, samples[0].text), {{"\n", " "}, {"\r", " "}});
+  };
 }
 
 // While it lives, Ctrl-C asks for an end after the step that runs, or the first.
@@ -237,7 +321,8 @@ absl::StatusOr<int> Run(const Flags& given) {
   TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
   options.steps = flags.Int("steps");
   options.epochs = flags.Int("epochs");
-  if ((options.steps == 0) == (options.epochs == 0))
+  const bool untrained = flags.Given("steps") && options.steps == 0 && options.epochs == 0;
+  if (!untrained && (options.steps == 0) == (options.epochs == 0))
     return UsageError("one of --steps and --epochs says how long to train");
   options.batch.batch_size = flags.Int("batch_size");
   options.batch.grad_accumulation = flags.Int("grad_accumulation");
@@ -249,9 +334,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.eval_every = flags.Int("eval_every");
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
-  if (options.early_stopping > 0 && flags.String("val_data").empty() &&
-      flags.Double("val_fraction") == 0)
-    return UsageError("--early_stopping: needs --val_data or --val_fraction");
+  TRAMA_RETURN_IF_ERROR(CheckEffects(flags));
   options.out = out;
   if (IsDirectory(name)) options.base_model = name;
   options.resume = flags.Bool("resume");
@@ -270,6 +353,7 @@ absl::StatusOr<int> Run(const Flags& given) {
     TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *model.entry));
     if (goes_on) {
       TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
+      TRAMA_RETURN_IF_ERROR(CheckSameModel(flags, model));
       TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
       model.parameters = std::move(checkpoint.parameters);
     }
@@ -286,17 +370,25 @@ absl::StatusOr<int> Run(const Flags& given) {
     TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   }
   if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
+  if (options.eval_every > 0 && !data.validation &&
+      (options.early_stopping > 0 || !flags.Given("sample_prompt")))
+    return UsageError("--eval_every: --splits leaves no validation data");
   if (model.tokenizer) SetEndOfText(*model.entry, *model.tokenizer, &model.config);
   RememberTable(flags, data, &model);
   TRAMA_ASSIGN_OR_RETURN(options.trainable, Trainable(flags, model));
+  if (flags.Given("sample_prompt")) {
+    TRAMA_ASSIGN_OR_RETURN(options.sample, SampleOf(flags, model, session_options));
+  }
 
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,
                          Trainer::Create(model, data, options, session_options));
-  if (!options.quiet)
+  if (!options.quiet) {
+    for (const std::string& note : data.notes) std::cerr << note << "\n";
     std::cerr << absl::StrFormat(
         "%s: %d parameters%s, %d steps, %.1f MiB planned\n", model.entry->name,
         model.model->module().num_parameters(), TrainedText(options.trainable, *model.model),
         trainer->total_steps(), static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
+  }
   absl::StatusOr<TrainResult> result = trainer->Run(&interrupted);
   if (!result.ok()) return result.status();
   Json summary = Json::MakeObject();
@@ -316,42 +408,47 @@ TRAMA_COMMAND((Command{
     "trama train gpt --data=book.txt --tokenizer=chars --steps=2000 --lr=1e-3 --out=my-gpt",
     WithRuntimeFlags(WithDataFlags(
         Purpose::kTrain,
-        {{"out", FlagKind::kString, "", "the model directory to write"},
-         {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
-         {"resume", FlagKind::kBool, "false", "go on from the last checkpoint in --out"},
-         {"config", FlagKind::kString, "", "a textproto with these fields; a flag wins over it"},
-         {"set", FlagKind::kRepeated, "", "key=value of a new model's config, repeatable"},
-         {"steps", FlagKind::kInt, "0", "updates", 0},
-         {"epochs", FlagKind::kInt, "0", "or passes over the data", 0},
-         {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all", 0},
-         {"grad_accumulation", FlagKind::kInt, "1", "batches an update", 1},
-         {"recompute", FlagKind::kBool, "false",
-          "computes activations again in the backward pass, for less memory"},
-         {"shuffle", FlagKind::kBool, "true", "a new order each epoch"},
-         {"optimizer", FlagKind::kString, "adamw", "sgd, momentum, adam or adamw"},
-         {"lr", FlagKind::kDouble, "0.001", "learning rate"},
-         {"min_lr", FlagKind::kDouble, "0", "where the schedule ends", 0},
-         {"schedule", FlagKind::kString, "constant", "constant, cosine or linear"},
-         {"warmup_steps", FlagKind::kInt, "0", "updates before the schedule starts", 0},
-         {"beta1", FlagKind::kDouble, "0.9", "Adam's first moment"},
-         {"beta2", FlagKind::kDouble, "0.999", "Adam's second moment"},
-         {"eps", FlagKind::kDouble, "1e-8", "Adam's epsilon", 0},
-         {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum", 0},
-         {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere", 0},
-         {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none", 0},
-         {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one", 0},
-         {"num_labels", FlagKind::kInt, "0", "classes of texts; 0: as many as the data has", 0},
-         {"label_smoothing", FlagKind::kDouble, "0", "of the training loss", 0},
-         {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
-         {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
-         {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
-         {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights", 0},
-         {"lora_alpha", FlagKind::kDouble, "0", "adapters count alpha / rank; default: 2 rank"},
-         {"lora_targets", FlagKind::kString, "", "ends of layers' names; attn.c_attn,mlp.c_fc"},
-         {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end", 0},
-         {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never", 0},
-         {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end", 0},
-         {"metrics", FlagKind::kString, "", "a JSONL file: one object a step"}})),
+        WithHeadFlags(
+            {{"out", FlagKind::kString, "", "the model directory to write"},
+             {"overwrite", FlagKind::kBool, "false", "replace --out where it exists"},
+             {"resume", FlagKind::kBool, "false", "go on from the last checkpoint in --out"},
+             {"config", FlagKind::kString, "",
+              "a textproto with these fields; a flag wins over it"},
+             {"set", FlagKind::kRepeated, "", "key=value of a new model's config, repeatable"},
+             {"steps", FlagKind::kInt, "0", "updates; 0 given: none, the model as it starts", 0},
+             {"epochs", FlagKind::kInt, "0", "or passes over the data", 0},
+             {"batch_size", FlagKind::kInt, "12", "examples a batch; 0: all", 0},
+             {"grad_accumulation", FlagKind::kInt, "1", "batches an update", 1},
+             {"recompute", FlagKind::kBool, "false",
+              "computes activations again in the backward pass, for less memory"},
+             {"shuffle", FlagKind::kBool, "true", "a new order each epoch"},
+             {"optimizer", FlagKind::kString, "adamw", "sgd, momentum, adam or adamw"},
+             {"lr", FlagKind::kDouble, "0.001", "learning rate"},
+             {"min_lr", FlagKind::kDouble, "0", "where the schedule ends", 0},
+             {"schedule", FlagKind::kString, "constant", "constant, cosine or linear"},
+             {"warmup_steps", FlagKind::kInt, "0", "updates before the schedule starts", 0},
+             {"beta1", FlagKind::kDouble, "0.9", "Adam's first moment"},
+             {"beta2", FlagKind::kDouble, "0.999", "Adam's second moment"},
+             {"eps", FlagKind::kDouble, "1e-8", "Adam's epsilon", 0},
+             {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum", 0},
+             {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere", 0},
+             {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none", 0},
+             {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one", 0},
+             {"label_smoothing", FlagKind::kDouble, "0", "of the training loss", 0},
+             {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
+             {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
+             {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
+             {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights", 0},
+             {"lora_alpha", FlagKind::kDouble, "0", "adapters count alpha / rank; default: 2 rank"},
+             {"lora_targets", FlagKind::kString, "", "ends of layers' names; attn.c_attn,mlp.c_fc"},
+             {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end", 0},
+             {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never",
+              0},
+             {"sample_prompt", FlagKind::kString, "",
+              "continues this text at each evaluation and at the end, on standard error"},
+             {"sample_tokens", FlagKind::kInt, "50", "of that, at most", 1},
+             {"checkpoint_every", FlagKind::kInt, "0", "updates; 0: at the end", 0},
+             {"metrics", FlagKind::kString, "", "a JSONL file: one object a step"}}))),
     Run}));
 
 }  // namespace
