@@ -44,7 +44,7 @@ TEST_F(BadInputTable, FlagsWithoutAMeaning) {
        2},
       {"no states", {}, With(table, {"--hidden_states"}), "forward of a mlp has none", 2},
       {"no attention", {}, With(table, {"--attentions"}), "forward of a mlp has none", 2},
-      {"no states", {}, With(loss, {"--hidden_states"}), "loss of a gpt has none", 2},
+      {"no states", {}, With(loss, {"--hidden_states"}), "loss of a gpt2 has none", 2},
   });
   // What says nothing else is no change.
   const Outcome same = place_.Trama(With(train, {"--set=n_layer=1", "--set=resid_pdrop=0"}));
