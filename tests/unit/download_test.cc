@@ -88,6 +88,7 @@ TEST(DownloadTest, FetchesEveryFile) {
   EXPECT_THAT(names, ElementsAre("gpt2"));
   EXPECT_EQ(Download(options).status().code(), absl::StatusCode::kAlreadyExists);
   options.overwrite = true;
+  options.model = "gpt2-small";  // another name of it
   EXPECT_OK(Download(options));
 }
 
