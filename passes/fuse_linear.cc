@@ -138,7 +138,7 @@ void JoinSlices(mlir::func::FuncOp func) {
   mlir::IRRewriter rw(func.getContext());
   for (auto& [key, parts] : groups) {
     const auto& [weight, transposed] = key.second;
-    llvm::stable_sort(parts, [](const Part& a, const Part& b) { return a.start < b.start; });
+    llvm::sort(parts, [](const Part& a, const Part& b) { return a.start < b.start; });
     int64_t end = 0;
     bool adjacent = parts.size() > 1;
     for (const Part& part : parts) {

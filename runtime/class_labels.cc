@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "runtime/formats/config_json.h"
 
 namespace trama {
 namespace {
@@ -70,13 +71,14 @@ absl::Status ReadClassLabels(const ModelEntry& entry, const Json& json, Config* 
   return absl::OkStatus();
 }
 
-absl::Status WriteClassLabels(const ModelEntry& entry, const Config& config, Json* json) {
-  if (entry.transformers_prefix.empty()) return absl::OkStatus();
+absl::StatusOr<Json> ConfigWithClassLabels(const ModelEntry& entry, Config config) {
+  if (entry.transformers_prefix.empty()) return ConfigToJson(config);
   TRAMA_ASSIGN_OR_RETURN(const int64_t count, config.Int("num_labels", 0));
   const std::string architecture =
       absl::StrCat(entry.transformers_prefix, count > 0 ? kClassifier : kLanguageModel);
-  json->Set("architectures", Json::ArrayOf(std::vector<std::string>{architecture}));
-  if (count == 0) return absl::OkStatus();
+  config.Set("architectures", std::vector<std::string>{architecture});
+  Json json = ConfigToJson(config);
+  if (count == 0) return json;
   const auto known = config.values().find("class_names");
   const auto* names = known == config.values().end()
                           ? nullptr
@@ -87,8 +89,8 @@ absl::Status WriteClassLabels(const ModelEntry& entry, const Config& config, Jso
     id_to_label.Set(absl::StrCat(id), name);
     label_to_id.Set(name, static_cast<int64_t>(id));
   }
-  json->Set(kIdToLabel, std::move(id_to_label)).Set("label2id", std::move(label_to_id));
-  return absl::OkStatus();
+  json.Set(kIdToLabel, std::move(id_to_label)).Set("label2id", std::move(label_to_id));
+  return json;
 }
 
 }  // namespace trama

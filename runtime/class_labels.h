@@ -3,6 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/config.h"
 #include "frontend/model.h"
 #include "runtime/formats/json.h"
@@ -14,7 +15,8 @@ namespace trama {
 // ids that are not 0, 1, .. or not as many as num_labels.
 absl::Status ReadClassLabels(const ModelEntry& entry, const Json& json, Config* config);
 
-// Adds what `transformers` reads of them; nothing where it has no such model.
-absl::Status WriteClassLabels(const ModelEntry& entry, const Config& config, Json* json);
+// `config` as config.json has it, with what `transformers` reads of the classes where it has such a
+// model. The order of its keys is the same for a config that was read from such a file.
+absl::StatusOr<Json> ConfigWithClassLabels(const ModelEntry& entry, Config config);
 
 }  // namespace trama

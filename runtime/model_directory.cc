@@ -243,8 +243,7 @@ absl::Status WriteModelConfig(const LoadedModel& model, const std::string& direc
   Config config = model.config;
   const ModelEntry& entry = *model.entry;
   config.Set("model_type", entry.model_type.empty() ? entry.name : entry.model_type);
-  Json json = ConfigToJson(config);
-  TRAMA_RETURN_IF_ERROR(WriteClassLabels(entry, config, &json));
+  TRAMA_ASSIGN_OR_RETURN(const Json json, ConfigWithClassLabels(entry, std::move(config)));
   TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "config.json"), json.Dump(2) + "\n"));
   if (!model.generation_config.is_null())
     TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "generation_config.json"),
