@@ -135,7 +135,8 @@ class VulkanKernel {
     }
     std::vector<char> before(end, '\xFF');
     for (size_t i = 0; i < inputs.size(); ++i)
-      std::memcpy(before.data() + ranges[i].offset, inputs[i].bytes.data(), inputs[i].bytes.size());
+      std::copy(inputs[i].bytes.begin(), inputs[i].bytes.end(),
+                reinterpret_cast<std::byte*>(before.data()) + ranges[i].offset);
     Memory& memory = *device_->memory;
     TRAMA_ASSIGN_OR_RETURN(auto block, memory.Alloc(end));
     TRAMA_RETURN_IF_ERROR(block->Write(0, before.data(), end));
@@ -156,7 +157,8 @@ class VulkanKernel {
     TRAMA_RETURN_IF_ERROR(block->Read(0, after.data(), end));
     for (size_t r = 0; r < results.size(); ++r) {
       const BlockRange& range = ranges[inputs.size() + r];
-      std::memcpy(results[r].bytes.data(), after.data() + range.offset, range.bytes);
+      std::copy_n(reinterpret_cast<const std::byte*>(after.data()) + range.offset, range.bytes,
+                  results[r].bytes.begin());
       std::memcpy(before.data() + range.offset, after.data() + range.offset, range.bytes);
     }
     const auto changed = std::mismatch(before.begin(), before.end(), after.begin());
