@@ -249,9 +249,7 @@ absl::Status Trainer::NotFinite(uint32_t last, const BatchIterator::Place& start
 }
 
 absl::StatusOr<std::string> Trainer::Sample() const {
-  TensorMap parameters;
-  for (const auto& [name, slot] : session_->state())
-    if (slot.role == "parameter") TRAMA_RETURN_IF_ERROR(session_->Read(slot, &parameters[name]));
+  TRAMA_ASSIGN_OR_RETURN(TensorMap parameters, session_->ReadParameters());
   return options_.sample(std::move(parameters));
 }
 

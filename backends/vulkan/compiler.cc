@@ -211,11 +211,10 @@ absl::StatusOr<CompiledKernel> CompileKernel(mlir::MLIRContext& context, const T
   for (Phase& phase : kernel.phases) {
     auto gpu_module = module->lookupSymbol<mlir::gpu::GPUModuleOp>(phase.symbol);
     if (!gpu_module) return absl::InternalError(absl::StrCat(kind, ": no phase ", phase.symbol));
-    const int64_t iterations = target.is_cpu ? IterationsOf(gpu_module) : 0;
-    if (iterations > kMostIterations)
-      return absl::UnimplementedError(absl::StrCat(
-          kind, ": ", iterations, " loop iterations of an invocation; Vulkan devices on ",
-          "processors end them all after 65535"));
+    if (target.is_cpu && IterationsOf(gpu_module) > kMostIterations)
+      return absl::UnimplementedError(
+          absl::StrCat(kind, ": an invocation has more than ", kMostIterations,
+                       " loop iterations; Vulkan devices on processors end them all after 65535"));
     absl::StatusOr<Shader> shader = LowerToSpirv(gpu_module, target);
     if (!shader.ok())
       return absl::Status(shader.status().code(),

@@ -14,7 +14,8 @@ using BufferOf = llvm::DenseMap<mlir::Value, uint32_t>;
 // programs' inputs and outputs share the IO blocks and their transient values the arena, since one
 // program runs at a time. Values of an arena overlap only where their lifetimes do not; a result
 // takes over the buffer of an operand that dies where its kernel may. InvalidArgument where two
-// programs disagree about a state's type or an op is in no kernel, ResourceExhausted where a value is larger than a block.
+// programs disagree about a state's type or an op is in no kernel, ResourceExhausted where a value
+// is larger than a block.
 absl::StatusOr<BufferOf> PlanBuffers(mlir::ModuleOp module, const DeviceTarget& device,
                                      plan::Plan& plan);
 

@@ -30,8 +30,8 @@ struct Batch {
 };
 
 // An update never spans two epochs: what is accumulated at the end of an epoch is applied, and so k
-// batches of n give the updates of batches of k n, padded as those are. An endless dataset has full batches and updates
-// only; its epochs just count.
+// batches of n give the updates of batches of k n, padded as those are. An endless dataset has full
+// batches and updates only; its epochs just count.
 class BatchIterator {
  public:
   // The dataset must outlive it. InvalidArgument for negative options.
