@@ -31,21 +31,17 @@ absl::StatusOr<Instruction> RecordOf(const Json& json, std::string place, bool r
 
 absl::StatusOr<std::vector<Instruction>> ReadArray(const std::string& path, bool responses,
                                                    int64_t limit) {
-  TRAMA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const absl::StatusOr<Json> json = Json::Parse(text);
-  if (!json.ok())
-    return absl::Status(json.status().code(), absl::StrCat(path, ": ", json.status().message()));
-  if (!json->is_array())
+  TRAMA_ASSIGN_OR_RETURN(const JsonWithLines file, ParseFileWithLines(path, {}));
+  if (!file.json.is_array())
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": not an array of records but ", std::string(json->KindName())));
-  const std::vector<int64_t> lines = ElementLines(text, {});
+        absl::StrCat(path, ": not an array of records but ", std::string(file.json.KindName())));
   std::vector<Instruction> records;
-  for (const Json& item : json->array()) {
+  for (const Json& item : file.json.array()) {
     if (limit > 0 && static_cast<int64_t>(records.size()) == limit) break;
     const size_t number = records.size();
     TRAMA_ASSIGN_OR_RETURN(
         Instruction record,
-        RecordOf(item, absl::StrCat(PlaceOf(path, lines, number), ": record ", number + 1),
+        RecordOf(item, absl::StrCat(PlaceOf(path, file.lines, number), ": record ", number + 1),
                  responses));
     records.push_back(std::move(record));
   }

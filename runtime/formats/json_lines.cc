@@ -2,6 +2,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "runtime/formats/file.h"
 
 namespace trama {
 namespace {
@@ -84,6 +86,15 @@ std::vector<int64_t> ElementLines(std::string_view text, absl::Span<const std::s
     walker.Eat(',');
   }
   return lines;
+}
+
+absl::StatusOr<JsonWithLines> ParseFileWithLines(const std::string& path,
+                                                 absl::Span<const std::string_view> keys) {
+  TRAMA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  absl::StatusOr<Json> json = Json::Parse(text);
+  if (!json.ok())
+    return absl::Status(json.status().code(), absl::StrCat(path, ": ", json.status().message()));
+  return JsonWithLines{*std::move(json), ElementLines(text, keys)};
 }
 
 std::string PlaceOf(const std::string& path, const std::vector<int64_t>& lines, size_t element) {

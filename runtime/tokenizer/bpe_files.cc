@@ -50,9 +50,9 @@ absl::StatusOr<MergeList> ReadMergeLines(const std::string& path) {
   return list;
 }
 
+// lines: on which each stands.
 absl::StatusOr<MergeList> MergesOf(const Json& merges, const std::string& path,
-                                   std::string_view text) {
-  const std::vector<int64_t> lines = ElementLines(text, {"model", "merges"});
+                                   const std::vector<int64_t>& lines) {
   MergeList list;
   for (const Json& merge : merges.array()) {
     const size_t number = list.merges.size();
@@ -123,12 +123,8 @@ absl::Status CheckByteLevel(const Json& json, const std::string& path,
 }
 
 absl::StatusOr<BpeFiles> ReadTokenizerJson(const std::string& path, TokenizerSettings settings) {
-  TRAMA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  absl::StatusOr<Json> parsed = Json::Parse(text);
-  if (!parsed.ok())
-    return absl::Status(parsed.status().code(),
-                        absl::StrCat(path, ": ", parsed.status().message()));
-  const Json& json = *parsed;
+  TRAMA_ASSIGN_OR_RETURN(const JsonWithLines file, ParseFileWithLines(path, {"model", "merges"}));
+  const Json& json = file.json;
   TRAMA_RETURN_IF_ERROR(CheckByteLevel(json, path, settings));
   TRAMA_RETURN_IF_ERROR(CheckParts(json, path, "BPE", settings));
   TRAMA_RETURN_IF_ERROR(ReadAddedTokens(json, path, settings));
@@ -136,7 +132,7 @@ absl::StatusOr<BpeFiles> ReadTokenizerJson(const std::string& path, TokenizerSet
   const Json* vocabulary = model ? model->Find("vocab") : nullptr;
   const Json* merges = model ? model->Find("merges") : nullptr;
   if (!vocabulary || !merges) return Wrong(path, "\"model\" has no \"vocab\" and \"merges\"");
-  TRAMA_ASSIGN_OR_RETURN(const MergeList list, MergesOf(*merges, path, text));
+  TRAMA_ASSIGN_OR_RETURN(const MergeList list, MergesOf(*merges, path, file.lines));
   return Assemble(*vocabulary, path, list, std::move(settings));
 }
 
