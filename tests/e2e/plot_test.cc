@@ -40,9 +40,12 @@ TEST(Plot, DrawsBothFormats) {
   // The signature, and in the header 1800 x 1120.
   EXPECT_EQ(png.substr(0, 8), "\x89PNG\r\n\x1a\n");
   EXPECT_EQ(png.substr(16, 8), std::string("\0\0\x07\x08\0\0\x04\x60", 8));
-  ASSERT_EQ(place.Trama({"plot", "run.jsonl", "--out=again.svg", "--out=again.png"}).status, 0);
-  EXPECT_TRUE(place.Read("again.svg") == svg);
-  EXPECT_TRUE(place.Read("again.png") == png);
+  // Processes differ in their addresses, not in what they draw.
+  for (int again = 0; again < 8; ++again) {
+    ASSERT_EQ(place.Trama({"plot", "run.jsonl", "--out=again.svg", "--out=again.png"}).status, 0);
+    EXPECT_TRUE(place.Read("again.svg") == svg);
+    EXPECT_TRUE(place.Read("again.png") == png);
+  }
 }
 
 TEST(Plot, DrawsWhatThereIs) {

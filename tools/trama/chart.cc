@@ -8,7 +8,6 @@
 #include <limits>
 #include <memory>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -67,10 +66,9 @@ class Painter {
   }
 
   void Text(const std::string& text, double x, double y, Align align, double size = kTextSize) {
-    // "@cairo:" is the family of the outlines that cairo brings along, of ASCII alone.
-    const bool ascii = std::all_of(text.begin(), text.end(), absl::ascii_isascii);
-    cairo_select_font_face(cr_, ascii ? "@cairo:" : "sans", CAIRO_FONT_SLANT_NORMAL,
-                           CAIRO_FONT_WEIGHT_NORMAL);
+    // Not the "@cairo:" outlines that cairo brings along: it breaks their strokes into pieces in an
+    // order that depends on addresses, and the same chart would be other bytes in each process.
+    cairo_select_font_face(cr_, "sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_source_rgb(cr_, 0.15, 0.15, 0.15);
     cairo_set_font_size(cr_, size);
     cairo_text_extents_t extents;

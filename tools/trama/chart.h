@@ -27,9 +27,8 @@ struct Chart {
 
 enum class ChartFormat { kSvg, kPng };
 
-// The bytes of the image, 900 x 560 points, a PNG with two pixels a point. ASCII is drawn from
-// cairo's own outlines, so that no font need be installed and the same chart gives the same bytes;
-// other text takes an installed font.
+// The bytes of the image, 900 x 560 points, a PNG with two pixels a point. Text is in the machine's
+// sans-serif font; on one machine the same chart gives the same bytes.
 absl::StatusOr<std::string> RenderChart(const Chart& chart, ChartFormat format);
 
 // Values for a scale's marks: 4 to 11 multiples of 1, 2 or 5 times a power of ten in
