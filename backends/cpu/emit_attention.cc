@@ -1,7 +1,8 @@
 // attention, forward: the scores of a few queries against all keys they see stand in one strip of
 // scratch, so the softmax is exact and nothing is rescaled; the T x S matrix never exists. Per
 // batch and head K is packed transposed and V contiguous. A chunk of few queries (decoding) reads K
-// and V in place instead, as each is used once.
+// and V in place instead, as each is used once; not where a gradient takes the scores again, by the
+// other way's operations.
 #include <algorithm>
 #include <limits>
 
@@ -22,7 +23,8 @@ class AttentionEmitter {
   AttentionEmitter(Builder& b, const AttentionInfo& info, ArrayRef<Access> y, ArrayRef<Access> lse,
                    const Target& target)
       : b_(b), info_(info), y_(y), lse_(lse), lanes_(target.lanes) {
-    in_place_ = info.T <= kFewQueries && info.k.strides[3] == 1 && info.v.strides[3] == 1;
+    in_place_ = lse.empty() && info.T <= kFewQueries && info.k.strides[3] == 1 &&
+                info.v.strides[3] == 1;
     rows_ = in_place_ ? 1 : target.registers >= 32 ? 8 : 4;
     const int64_t heads = info.B * info.H;
     if (in_place_) {

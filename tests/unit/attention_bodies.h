@@ -225,7 +225,9 @@ class AttentionBodies : public Fixture {
       for (const Attention& attention :
            {Attention{.B = 1, .H = 2, .T = 6, .S = 6, .D = 6, .E = 6, .causal = true},
             Attention{.B = 1, .H = 1, .T = 40, .S = 70, .D = 33, .E = 8},
-            Attention{.B = 1, .H = 1, .T = 5, .S = 9, .D = 300, .E = 8}}) {
+            Attention{.B = 1, .H = 1, .T = 5, .S = 9, .D = 300, .E = 8},
+            Attention{.B = 2, .H = 3, .T = 1, .S = 1, .D = 13, .E = 8},
+            Attention{.B = 1, .H = 1, .T = 4, .S = 3, .D = 33, .E = 8}}) {
         SCOPED_TRACE(absl::StrCat(magnitude, " ", attention.Backward()));
         mlir::MLIRContext context;
         LoadDialects(context);
