@@ -23,8 +23,8 @@ class AttentionEmitter {
   AttentionEmitter(Builder& b, const AttentionInfo& info, ArrayRef<Access> y, ArrayRef<Access> lse,
                    const Target& target)
       : b_(b), info_(info), y_(y), lse_(lse), lanes_(target.lanes) {
-    in_place_ = lse.empty() && info.T <= kFewQueries && info.k.strides[3] == 1 &&
-                info.v.strides[3] == 1;
+    in_place_ =
+        lse.empty() && info.T <= kFewQueries && info.k.strides[3] == 1 && info.v.strides[3] == 1;
     rows_ = in_place_ ? 1 : target.registers >= 32 ? 8 : 4;
     const int64_t heads = info.B * info.H;
     if (in_place_) {

@@ -156,16 +156,9 @@ class AttentionGradEmitter {
         Value q = b_.Mul(LoadRow(info_.q, row, d, live), b_.Splat(info_.scale));
         b_.StoreVector(q, q_rows_, {row, b_.Index(d)});
       });
-      Value sum = b_.Splat(0);
       ForVectors(info_.E, [&](int64_t e, int64_t live) {
-        Value grad = LoadRow(grad_, row, e, live), y = LoadRow(y_, row, e, live);
-        b_.StoreVector(grad, grad_rows_, {row, b_.Index(e)});
-        Value product = b_.Mul(grad, y);
-        // Lanes that are not read one by one are 0 already.
-        if (live < lanes_) product = b_.Select(b_.Mask(b_.Index(live)), product, b_.Splat(0));
-        sum = b_.Add(sum, product);
+        b_.StoreVector(LoadRow(grad_, row, e, live), grad_rows_, {row, b_.Index(e)});
       });
-      b_.Store(b_.ReduceAdd(sum), delta_, row);
       // A query that sees no key: exp(score - infinity) is 0.
       Value lse = b_.Load(buffers_[lse_.buffer],
                           ElementIndex(b_, lse_, {scores_->batch(), scores_->head(), row}));
@@ -176,12 +169,33 @@ class AttentionGradEmitter {
     if (info_.T < queries) {
       Fill(q_rows_, info_.T, queries, info_.D);
       Fill(grad_rows_, info_.T, queries, info_.E);
-      b_.For(info_.T, queries, 1, [&](Value row) {
-        b_.Store(b_.Constant(b_.F32(), infinity), shift_, row);
-        b_.Store(b_.Constant(b_.F32(), 0), delta_, row);
-      });
+      b_.For(info_.T, queries, 1,
+             [&](Value row) { b_.Store(b_.Constant(b_.F32(), infinity), shift_, row); });
     }
+    b_.For(0, queries, rows_, [&](Value row) { EmitDeltas(row); });
     Fill(dq_, 0, queries, info_.D);
+  }
+
+  // delta = dY Y of rows_ queries, in the order of EmitTile's dP = dY V: where one weight is 1, Y
+  // is its row of V, and dS is 0 and not the difference of two roundings.
+  void EmitDeltas(Value first) {
+    SmallVector<Value> deltas(rows_, b_.Constant(b_.F32(), 0));
+    for (int64_t begin = 0; begin < info_.E; begin += kMaxDepth) {
+      SmallVector<Value> sums(rows_, b_.Constant(b_.F32(), 0));
+      sums = b_.For(b_.Index(begin), b_.Index(std::min(info_.E, begin + kMaxDepth)), 1, sums,
+                    [&](Value e, ValueRange carried) {
+                      SmallVector<Value> next;
+                      for (int64_t i = 0; i < rows_; ++i) {
+                        Value row = b_.Add(first, i);
+                        Value query = b_.Min(row, b_.Index(info_.T - 1));
+                        Value y = b_.Load(buffers_[y_.buffer], ElementIndex(b_, y_, At(query, e)));
+                        next.push_back(b_.Fma(b_.Load(grad_rows_, {row, e}), y, carried[i]));
+                      }
+                      return next;
+                    });
+      for (auto [delta, sum] : llvm::zip(deltas, sums)) delta = begin ? b_.Add(sum, delta) : sum;
+    }
+    for (auto [i, delta] : llvm::enumerate(deltas)) b_.Store(delta, delta_, b_.Add(first, i));
   }
 
   // Queries [low, high) of the block at `query`, keys of the block at `key`.

@@ -256,6 +256,30 @@ class AttentionBodies : public Fixture {
       }
   }
 
+  // The weight of one key is 1 whatever its score: no gradient, not one of two roundings.
+  void GradientsOfOneKey() {
+    for (const Attention& attention :
+         {Attention{.B = 2, .H = 3, .T = 1, .S = 1, .D = 13, .E = 29},
+          Attention{.B = 1, .H = 2, .T = 20, .S = 1, .D = 8, .E = 64},
+          Attention{.B = 1, .H = 1, .T = 5, .S = 1, .D = 4, .E = 300}}) {
+      SCOPED_TRACE(attention.Backward());
+      mlir::MLIRContext context;
+      LoadDialects(context);
+      auto module = codegen::ParseBody(context, attention.Backward());
+      ASSERT_OK(module);
+      std::vector<HostTensor> inputs =
+          AnchorInputs(*(*module)->getOps<mlir::func::FuncOp>().begin(), 100);
+      auto forward = this->Results(attention.Forward(), {inputs.begin() + 3, inputs.end()});
+      ASSERT_OK(forward);
+      std::copy(forward->begin(), forward->end(), inputs.begin() + 1);
+      auto got = this->Results(attention.Backward(), inputs);
+      ASSERT_OK(got);
+      for (int output : {0, 1})
+        for (int64_t i = 0; i < (*got)[output].num_elements(); ++i)
+          ASSERT_EQ((*got)[output].at(i), 0) << output << ", " << i;
+    }
+  }
+
   void CheckForward(const Attention& attention) {
     this->Check(
         attention.Forward(), 3e-6,

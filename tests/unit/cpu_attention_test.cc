@@ -15,6 +15,7 @@ TEST_P(AttentionTest, RandomShapes) { RandomShapes(12); }
 TEST_P(AttentionTest, MasksBiasAndPositions) { MasksBiasAndPositions(); }
 TEST_P(AttentionTest, Dropout) { Dropout(); }
 TEST_P(AttentionTest, GradientsOfLargeScores) { GradientsOfLargeScores(); }
+TEST_P(AttentionTest, GradientsOfOneKey) { GradientsOfOneKey(); }
 TEST_P(AttentionTest, QueriesThatSeeNoKey) { QueriesThatSeeNoKey(); }
 TEST_P(AttentionTest, ViewsOfATransformerBlock) { ViewsOfATransformerBlock(); }
 

@@ -16,6 +16,7 @@ TEST_P(VulkanAttentionTest, RandomShapes) { RandomShapes(4); }
 TEST_P(VulkanAttentionTest, MasksBiasAndPositions) { MasksBiasAndPositions(); }
 TEST_P(VulkanAttentionTest, Dropout) { Dropout(); }
 TEST_P(VulkanAttentionTest, GradientsOfLargeScores) { GradientsOfLargeScores(); }
+TEST_P(VulkanAttentionTest, GradientsOfOneKey) { GradientsOfOneKey(); }
 TEST_P(VulkanAttentionTest, QueriesThatSeeNoKey) { QueriesThatSeeNoKey(); }
 TEST_P(VulkanAttentionTest, ViewsOfATransformerBlock) { ViewsOfATransformerBlock(); }
 
