@@ -13,8 +13,8 @@
 
 namespace trama {
 
-using ConfigValue =
-    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
+using ConfigValue = std::variant<std::monostate, bool, int64_t, double, std::string,
+                                 std::vector<std::string>, std::vector<int64_t>>;
 
 class Config {
  public:

@@ -10,13 +10,16 @@
 
 namespace trama::models {
 namespace {
-// 16, "16,8" or ["16", "8"].
+// 16, "16,8", [16, 8] or ["16", "8"].
 absl::StatusOr<std::vector<int64_t>> Widths(const Config& config) {
   const auto it = config.values().find("hidden");
   std::vector<std::string> words = {"16"};
   if (it != config.values().end()) {
     if (auto* list = std::get_if<std::vector<std::string>>(&it->second)) {
       words = *list;
+    } else if (auto* integers = std::get_if<std::vector<int64_t>>(&it->second)) {
+      words.clear();
+      for (const int64_t width : *integers) words.push_back(absl::StrCat(width));
     } else if (auto* text = std::get_if<std::string>(&it->second)) {
       words = absl::StrSplit(*text, ',');
     } else {

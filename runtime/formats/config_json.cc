@@ -18,6 +18,9 @@ Config ConfigFromJson(const Json& json) {
     } else if (absl::StatusOr<std::vector<std::string>> list = value.As<std::vector<std::string>>();
                list.ok()) {
       config.Set(key, *std::move(list));
+    } else if (absl::StatusOr<std::vector<int64_t>> integers = value.As<std::vector<int64_t>>();
+               integers.ok()) {
+      config.Set(key, *std::move(integers));
     }
   }
   return config;
@@ -36,6 +39,8 @@ Json ConfigToJson(const Config& config) {
       json.Set(key, *text);
     } else if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
       json.Set(key, Json::ArrayOf(*list));
+    } else if (const auto* integers = std::get_if<std::vector<int64_t>>(&value)) {
+      json.Set(key, Json::ArrayOf(*integers));
     } else {
       json.Set(key, Json());
     }

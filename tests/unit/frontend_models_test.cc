@@ -37,6 +37,11 @@ TEST(ModelParameters, AreTheCheckpoints) {
                                                                       {"fc2.bias", {8}},
                                                                       {"fc3.weight", {3, 8}},
                                                                       {"fc3.bias", {3}}}));
+  Config listed;  // as config.json may have it
+  listed.Set("hidden", std::vector<int64_t>{16, 8});
+  auto mlp = (*FindModel("mlp"))->make(listed);
+  ASSERT_OK(mlp);
+  EXPECT_EQ((*mlp)->module().parameters().at(2)->shape(), Shape({8, 16}));
   EXPECT_EQ(ParametersOf("attention"), Names{});
   EXPECT_EQ(ParametersOf("multi-head-attention", {"embed_dim=32", "heads=4"}),
             (Names{{"W_q.weight", {32, 32}},

@@ -111,7 +111,7 @@ TEST(JsonTest, ReadsTypedMembers) {
 
 TEST(JsonTest, ConvertsToAConfigAndBack) {
   const std::string text =
-      R"({"bos": null, "dropout": 0.1, "layers": 4, "names": ["x", "y"], "tied": true, "type": "gpt2"})";
+      R"({"bos": null, "dropout": 0.1, "layers": 4, "names": ["x", "y"], "tied": true, "type": "gpt2", "widths": [16, 8]})";
   ASSERT_OK_AND_ASSIGN(const Json json, Json::Parse(text));
   const Config config = ConfigFromJson(json);
   EXPECT_EQ(*config.Int("layers", 0), 4);
