@@ -32,20 +32,24 @@ size_t Distance(std::string_view a, std::string_view b) {
 
 std::string Nearest(std::string_view name, const std::vector<std::string>& candidates) {
   constexpr size_t kLongest = 200;  // the table is quadratic, and nobody mistypes more
-  std::string best;
+  constexpr size_t kFewest = 3;     // halves of an edit that are always near
+  constexpr size_t kBeginning = 3;  // letters that say what was meant
+  std::string best, begun;
   size_t least = SIZE_MAX;
   if (name.size() > kLongest) return best;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongest) continue;
+    const size_t longer = std::max(name.size(), candidate.size());
     const size_t distance = Distance(name, candidate);
-    const size_t limit = std::max<size_t>(2, std::max(name.size(), candidate.size()) / 3) * 2;
-    if (distance <= limit && distance < 2 * std::max(name.size(), candidate.size()) &&
-        distance < least) {
+    const size_t limit = std::max<size_t>(kFewest, longer / 3 * 2);
+    if (distance <= limit && distance < 2 * longer && distance < least) {
       least = distance;
       best = candidate;
     }
+    if (begun.empty() && name.size() >= kBeginning && candidate.starts_with(name))
+      begun = candidate;
   }
-  return best;
+  return best.empty() ? begun : best;
 }
 
 std::string DidYouMean(std::string_view name, const std::vector<std::string>& candidates) {

@@ -20,20 +20,29 @@ std::string Print(mlir::Operation* op) {
 }
 
 // Keeps the IR after every pass: in the report, and as a file that is on disk before the next pass
-// starts, so that it is there even if that one crashes.
+// starts, so that it is there even if that one crashes. `failed`: the first file that could not be
+// written.
 class StageRecorder : public mlir::PassInstrumentation {
  public:
-  StageRecorder(std::string dir, CompileReport* report) : dir_(std::move(dir)), report_(report) {}
+  StageRecorder(std::string dir, CompileReport* report, absl::Status* failed)
+      : dir_(std::move(dir)), report_(report), failed_(failed) {}
 
   void Record(llvm::StringRef stage, mlir::Operation* module) {
     const std::string text = Print(module);
     if (!dir_.empty()) {
       const std::string number = std::to_string(100 + count_++).substr(1);
+      const std::string path = dir_ + "/" + number + "-" + stage.str() + ".mlir";
       std::error_code error;
-      llvm::raw_fd_ostream file(dir_ + "/" + number + "-" + stage.str() + ".mlir", error);
-      if (!error) file << text;
-      file.close();
+      llvm::raw_fd_ostream file(path, error);
+      if (!error) {
+        file << text;
+        file.close();
+        error = file.error();
+      }
       file.clear_error();  // a disk that is full is no reason to abort
+      if (error)
+        failed_->Update(absl::InvalidArgumentError(
+            absl::StrCat("dump_ir: cannot write ", path, " (", error.message(), ")")));
     }
     if (report_) report_->stages.push_back({stage.str(), text});
   }
@@ -47,6 +56,7 @@ class StageRecorder : public mlir::PassInstrumentation {
  private:
   std::string dir_;
   CompileReport* report_;
+  absl::Status* failed_;
   int count_ = 0;
 };
 
@@ -114,7 +124,8 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
           absl::StrCat("dump_ir: ", options.dump_dir, " is not a directory"));
   }
   mlir::PassManager pm(module.getContext());
-  auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report);
+  absl::Status dumped;
+  auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report, &dumped);
   if (report || !options.dump_dir.empty()) {
     recorder->Record("traced", module);
     pm.addInstrumentation(std::move(recorder));
@@ -134,6 +145,7 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   if (report) module.getContext()->setRemarkEngine(nullptr);  // it points into the report
   if (!passed)
     return absl::InvalidArgumentError(error.empty() ? "a pass failed without saying why" : error);
+  TRAMA_RETURN_IF_ERROR(dumped);
   TRAMA_ASSIGN_OR_RETURN(plan::Plan plan, EmitPlan(module, options));
   TRAMA_RETURN_IF_ERROR(ValidatePlan(plan, options.device));
   return plan;

@@ -23,7 +23,9 @@ constexpr char kProgram[] = "program";
 std::string Folder() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
-  const std::string base = cache && *cache ? cache : JoinPath(home ? home : "/tmp", ".cache");
+  // A path that is not absolute says nothing, by the XDG specification.
+  const std::string base =
+      cache && *cache == '/' ? cache : JoinPath(home && *home ? home : "/tmp", ".cache");
   return JoinPath(base, "trama/failed");
 }
 

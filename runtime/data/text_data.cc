@@ -111,6 +111,10 @@ absl::StatusOr<LoadedData> Split(const Tokens& all, const Tokens* other,
 }
 
 absl::Status Check(const DataOptions& options) {
+  constexpr int64_t kMost = int64_t{1} << 40;  // and no sum of such lengths overflows
+  if (options.seq_len > kMost || options.stride > kMost)
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.data, ": seq_len and stride are at most ", kMost, " tokens"));
   if (options.seq_len < 1)
     return absl::InvalidArgumentError(
         absl::StrCat(options.data, ": text is read in windows of at least 1 token, and seq_len is ",

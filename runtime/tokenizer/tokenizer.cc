@@ -171,9 +171,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const std::string& spec
   }
   if (spec == "bytes") return std::make_unique<ByteTokenizer>();
   if (IsDirectory(spec)) return Tokenizer::Load(spec);
-  return absl::NotFoundError(absl::StrCat("no tokenizer: ", spec,
-                                          " (neither chars nor bytes nor a directory)",
-                                          DidYouMean(spec, {"chars", "bytes"})));
+  std::string hint = DidYouMean(spec, {"chars", "bytes"});
+  if (hint.empty()) hint = DidYouMeanFile(spec);
+  return absl::NotFoundError(
+      absl::StrCat("no tokenizer: ", spec, " (neither chars nor bytes nor a directory)", hint));
 }
 
 absl::Status WriteTokenizerConfig(const std::string& directory, std::string_view class_name) {

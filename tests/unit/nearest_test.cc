@@ -13,6 +13,9 @@ TEST(NearestTest, FindsTheLikelyWord) {
   EXPECT_EQ(Nearest("something_else", names), "");
   EXPECT_EQ(Nearest("xy", names), "");  // a word of which no letter stays is not near
   EXPECT_EQ(Nearest("", names), "");
+  EXPECT_EQ(Nearest("gen", {"run", "generate"}), "generate");  // two of three letters are no slip
+  EXPECT_EQ(Nearest("zero", {"ro", "zeros"}), "zeros");
+  EXPECT_EQ(Nearest("ba", names), "");
   EXPECT_EQ(DidYouMean("seqlen", names), "; did you mean seq_len?");
   EXPECT_EQ(DidYouMean("steps", {}), "");
 }

@@ -172,8 +172,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     return UsageError(absl::StrCat("--seq_len: beyond the model's ", context));
   const bool decodes = model.model->SequenceDim("input_ids") >= 0;
   std::vector<Measured> measured;
-  for (const std::string& name :
-       std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ProgramNames(flags));
+  for (const std::string& name : names) {
     // Of the default, what the model has.
     if (!decodes && !flags.Given("program") && (name == "prefill" || name == "decode")) continue;
     TRAMA_ASSIGN_OR_RETURN(Program program, ProgramNamed(model, name, batch, length));

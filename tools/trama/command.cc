@@ -1,8 +1,14 @@
 #include "tools/trama/command.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <iostream>
+#include <new>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -49,6 +55,27 @@ int Fail(const absl::Status& status) {
             << std::endl;
   return status.GetPayload(kUsageUrl) ? 2 : 1;
 }
+
+// The exit status once what was printed has left, or the error that it has not.
+int Printed(int status) {
+  if (std::cout.flush()) return status;
+  return Fail(absl::DataLossError("standard output: cannot be written"));
+}
+
+// A standard descriptor that is closed would be given to the first file that is opened, and what is
+// printed would go into it. Taken the wrong way round it still cannot be printed to, or read from.
+void TakeClosedDescriptors() {
+  for (const int standard : {0, 1, 2})
+    if (fcntl(standard, F_GETFD) < 0 && errno == EBADF)
+      (void)open("/dev/null", standard == 0 ? O_WRONLY : O_RDONLY);  // the lowest that is free
+}
+
+// In place of an exception that nobody catches.
+[[noreturn]] void OutOfMemory() {
+  constexpr std::string_view kError = "error: out of memory: what was asked for needs more\n";
+  (void)!write(STDERR_FILENO, kError.data(), kError.size());
+  _exit(1);
+}
 }  // namespace
 
 absl::Status UsageError(const std::string& what) {
@@ -71,8 +98,8 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
   const std::vector<FlagSpec> shared = {
       {"backend", FlagKind::kString, backend && *backend ? backend : "cpu",
        "cpu, reference, check:A,B, or a plugin found"},
-      {"device", FlagKind::kInt, "0", "which device of the backend", 0},
-      {"threads", FlagKind::kInt, "0", "threads; 0: all cores", 0},
+      {"device", FlagKind::kInt, "0", "which device of the backend", 0, INT32_MAX},
+      {"threads", FlagKind::kInt, "0", "threads; 0: all cores", 0, 1024},
       {"precision", FlagKind::kString, "f32",
        "f32; bf16: of what is multiplied; f64: on reference"},
       {"plugin_path", FlagKind::kString, "", "folders to look for plugins in, separated by :"},
@@ -86,7 +113,7 @@ int Main(absl::Span<const std::string> arguments) {
   if (arguments.empty()) return Fail(UsageError("no command; trama --help lists them"));
   if (arguments[0] == "--help" || arguments[0] == "help") {
     PrintHelp();
-    return 0;
+    return Printed(0);
   }
   // A name of two words, "tokenizer train", is tried first.
   size_t words = 1;
@@ -112,9 +139,11 @@ int Main(absl::Span<const std::string> arguments) {
 
 int Main(const Command& command, const std::string& usage,
          absl::Span<const std::string> arguments) {
+  TakeClosedDescriptors();
+  std::set_new_handler(OutOfMemory);
   if (std::find(arguments.begin(), arguments.end(), "--help") != arguments.end()) {
     PrintHelp(command, usage);
-    return 0;
+    return Printed(0);
   }
   absl::StatusOr<Flags> flags = Flags::Parse(command.flags, arguments);
   if (!flags.ok()) return Fail(UsageError(std::string(flags.status().message())));
@@ -127,8 +156,7 @@ int Main(const Command& command, const std::string& usage,
             : absl::StrCat(usage, ": unexpected argument ", flags->positional()[expected])));
   absl::StatusOr<int> status = command.run(*flags);
   if (!status.ok()) return Fail(status.status());
-  if (!std::cout.flush()) return Fail(absl::DataLossError("standard output: cannot be written"));
-  return *status;
+  return Printed(*status);
 }
 
 }  // namespace trama::cli

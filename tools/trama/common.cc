@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/compiler.h"
 #include "runtime/formats/file.h"
@@ -75,12 +78,17 @@ absl::StatusOr<Config> ConfigOf(const Flags& flags) {
 
 absl::StatusOr<const ModelEntry*> EntryOf(const std::string& name) {
   absl::StatusOr<const ModelEntry*> entry = FindModel(name);
-  if (!entry.ok()) return UsageError(std::string(entry.status().message()));
-  return entry;
+  if (entry.ok()) return entry;
+  const std::string what(entry.status().message());
+  if (absl::StrContains(what, "; did you mean")) return UsageError(what);
+  // A directory that is not there, or is none.
+  return UsageError(absl::StrCat(what, FileExists(name) ? ", and no directory" : "",
+                                 FileExists(name) ? "" : DidYouMeanFile(name)));
 }
 
 absl::StatusOr<LoadedModel> NewModelOf(const std::string& name, const Config& config,
                                        uint64_t seed) {
+  TRAMA_RETURN_IF_ERROR(EntryOf(name).status());
   absl::StatusOr<LoadedModel> model = NewModel(name, config, seed);
   if (absl::IsNotFound(model.status()) || absl::IsInvalidArgument(model.status()))
     return UsageError(std::string(model.status().message()));
@@ -108,12 +116,23 @@ absl::Status CheckSet(const Flags& flags, const LoadedModel& model, const std::s
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> ProgramNames(const Flags& flags) {
+  std::vector<std::string> names = absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty());
+  if (names.empty()) return UsageError("--program: names no program");
+  return names;
+}
+
 absl::StatusOr<Program> ProgramNamed(const LoadedModel& model, const std::string& name,
                                      int64_t batch, int64_t length) {
   ProgramKind kind = ProgramKind::kDecode;
   if (name != "prefill" && name != "decode") {
     absl::StatusOr<ProgramKind> known = ProgramKindFromName(name);
-    if (!known.ok()) return UsageError(absl::StrCat("--program: ", known.status().message()));
+    if (!known.ok()) {
+      const std::vector<std::string> names{"forward",    "loss",  "gradients", "train_step",
+                                           "accumulate", "apply", "prefill",   "decode"};
+      return UsageError(absl::StrCat("--program: '", name, "' is none of ",
+                                     absl::StrJoin(names, ", "), DidYouMean(name, names)));
+    }
     kind = *known;
   } else if (model.model->SequenceDim("input_ids") < 0) {
     return UsageError(absl::StrCat("--program: a ", model.entry->name, " has no ", name));

@@ -98,8 +98,9 @@ absl::StatusOr<Scores> JudgeResponses(const Flags& flags, const std::vector<Inst
   result->Set("judged", scored);  // other replies had no score
   if (judged->failed > 0) {
     result->Set("judge_failed", judged->failed);
-    std::cerr << "judge: " << judged->failed << " of " << records.size()
-              << " answers are not scored (" << judged->failure.message() << ")\n";
+    if (!flags.Bool("quiet"))
+      std::cerr << "judge: " << judged->failed << " of " << records.size()
+                << " answers are not scored (" << judged->failure.message() << ")\n";
   }
   return std::move(judged->scores);
 }

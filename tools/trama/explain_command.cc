@@ -76,8 +76,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
   const int64_t length = flags.Int("seq_len") > 0 ? flags.Int("seq_len")
                                                   : std::max<int64_t>(model.model->MaxLength(), 1);
   std::vector<Program> programs;
-  for (const std::string& name :
-       std::vector<std::string>(absl::StrSplit(flags.String("program"), ',', absl::SkipEmpty()))) {
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> programs_named, ProgramNames(flags));
+  for (const std::string& name : programs_named) {
     TRAMA_ASSIGN_OR_RETURN(programs.emplace_back(), ProgramNamed(model, name, batch, length));
   }
   TRAMA_ASSIGN_OR_RETURN(Device device, Device::Open(options.backend, options.device));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
 
@@ -92,9 +93,13 @@ absl::Status Flags::Check(const FlagSpec& spec, const std::string& value) {
     return absl::InvalidArgumentError(
         absl::StrCat("--", spec.name, ": '", value, "' is not ", std::string(Wanted(spec.kind))));
   double number;
-  if (absl::SimpleAtod(value, &number) && number < spec.at_least)
+  if (!absl::SimpleAtod(value, &number)) return absl::OkStatus();
+  if (number < spec.at_least)
     return absl::InvalidArgumentError(
         absl::StrCat("--", spec.name, ": ", value, " is not at least ", spec.at_least));
+  if (number > spec.at_most)
+    return absl::InvalidArgumentError(absl::StrCat("--", spec.name, ": ", value, " is not at most ",
+                                                   absl::StrFormat("%.0f", spec.at_most)));
   return absl::OkStatus();
 }
 

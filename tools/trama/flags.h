@@ -22,13 +22,14 @@ struct FlagSpec {
   std::string fallback;  // as it would be written; "" where the absence means something
   std::string help;
   double at_least = -HUGE_VAL;  // numbers below it are wrong usage
+  double at_most = HUGE_VAL;    // and so are numbers above this
 };
 
 class Flags {
  public:
   // `--name=value` and `--name value`; a bool is also set by `--name` and `--noname`. What is no
   // flag is a positional argument; everything after `--` is. InvalidArgument names the nearest flag
-  // for an unknown one, and the value that is no number or below the least.
+  // for an unknown one, and the value that is no number or outside its range.
   static absl::StatusOr<Flags> Parse(absl::Span<const FlagSpec> specs,
                                      absl::Span<const std::string> arguments);
 

@@ -208,7 +208,7 @@ TRAMA_COMMAND((Command{
          {"stop", FlagKind::kRepeated, "", "ends before this text, repeatable"},
          {"ignore_eos", FlagKind::kBool, "false", "goes on after the end of a text"},
          {"special", FlagKind::kBool, "false", "prints special tokens as text too"},
-         {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt", 1},
+         {"num_samples", FlagKind::kInt, "1", "how many continuations of each prompt", 1, 1 << 16},
          {"ids", FlagKind::kBool, "false", "prints the new ids instead of text"},
          {"no_cache", FlagKind::kBool, "false", "runs the whole window for every token"},
          {"probabilities", FlagKind::kString, "", "a JSON file: what each token was drawn from"},

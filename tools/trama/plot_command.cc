@@ -21,7 +21,7 @@ struct Curves {
   double last_step = 0, last_tokens = 0;
 };
 
-absl::StatusOr<Curves> ReadMetrics(const std::string& path) {
+absl::StatusOr<Curves> ReadMetrics(const std::string& path, bool quiet) {
   if (!FileExists(path)) {
     const absl::StatusOr<std::vector<std::string>> beside = ListDirectory(DirectoryOf(path));
     return absl::NotFoundError(
@@ -39,7 +39,8 @@ absl::StatusOr<Curves> ReadMetrics(const std::string& path) {
     if (line.empty()) continue;
     const absl::StatusOr<Json> json = Json::Parse({line.data(), line.size()});
     if (!json.ok() && line.data() + line.size() == text.data() + text.size()) {
-      std::cerr << path << ":" << number << ": ends within the line, which is left out\n";
+      if (!quiet)
+        std::cerr << path << ":" << number << ": ends within the line, which is left out\n";
       break;
     }
     if (!json.ok()) return wrong(json.status());
@@ -105,7 +106,7 @@ Chart ChartOf(const Curves& curves, std::string title) {
 
 absl::StatusOr<int> Run(const Flags& flags) {
   const std::string& path = flags.positional()[0];
-  TRAMA_ASSIGN_OR_RETURN(const Curves curves, ReadMetrics(path));
+  TRAMA_ASSIGN_OR_RETURN(const Curves curves, ReadMetrics(path, flags.Bool("quiet")));
   std::vector<std::string> outs = flags.Repeated("out");
   if (outs.empty()) {
     const std::string stem = path.substr(0, path.size() - ExtensionOf(path).size());

@@ -133,6 +133,9 @@ absl::Status Initialize(const Flags& flags, LoadedModel& model) {
     for (auto& [name, tensor] : model.parameters) tensor = HostTensor(tensor.dtype, tensor.shape);
     return absl::OkStatus();
   }
+  if (!FileExists(init))
+    if (const std::string hint = DidYouMean(init, {"random", "zeros"}); !hint.empty())
+      return UsageError(absl::StrCat("--init: '", init, "' is no file", hint));
   TRAMA_ASSIGN_OR_RETURN(TensorMap given, ReadParameters(*model.model, init, /*partial=*/true));
   for (auto& [name, tensor] : given) model.parameters[name] = std::move(tensor);
   return absl::OkStatus();
@@ -433,13 +436,13 @@ TRAMA_COMMAND((Command{
              {"momentum", FlagKind::kDouble, "0.9", "of --optimizer=momentum", 0},
              {"weight_decay", FlagKind::kDouble, "0", "decoupled in AdamW, L2 elsewhere", 0},
              {"clip_norm", FlagKind::kDouble, "0", "of all gradients together; 0: none", 0},
-             {"dropout", FlagKind::kDouble, "0", "default: the model's, 0 of a new one", 0},
+             {"dropout", FlagKind::kDouble, "", "default: the model's, 0 of a new one", 0},
              {"label_smoothing", FlagKind::kDouble, "0", "of the training loss", 0},
              {"init", FlagKind::kString, "random", "random, zeros, or a safetensors file"},
              {"freeze", FlagKind::kString, "", "a regular expression: parameters that stay"},
              {"train_only", FlagKind::kString, "", "a regular expression: all others stay"},
              {"lora_rank", FlagKind::kInt, "0", "learns adapters of this rank; 0: the weights", 0},
-             {"lora_alpha", FlagKind::kDouble, "0", "adapters count alpha / rank; default: 2 rank"},
+             {"lora_alpha", FlagKind::kDouble, "", "adapters count alpha / rank; default: 2 rank"},
              {"lora_targets", FlagKind::kString, "", "ends of layers' names; attn.c_attn,mlp.c_fc"},
              {"eval_every", FlagKind::kInt, "0", "updates between evaluations; 0: at the end", 0},
              {"early_stopping", FlagKind::kInt, "0", "evaluations without a better one; 0: never",
