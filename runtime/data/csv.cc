@@ -28,13 +28,12 @@ absl::StatusOr<CsvTable> CsvTable::Parse(std::string text, char separator,
 }
 
 absl::Status CsvTable::ReadCells(char separator) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   const std::string_view text = *text_;
   const auto fail = [this](size_t offset, const auto&... what) {
     return absl::InvalidArgumentError(absl::StrCat(PlaceAt(offset), ": ", what...));
   };
   if (const auto invalid = FindInvalidUtf8(text)) return fail(*invalid, "invalid UTF-8");
-  size_t at = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
+  size_t at = text.size() - SkipByteOrderMark(text).size();
 
   // The end of a line at `at` has 1 or 2 bytes, 0 where it goes on.
   const auto line_end = [&text](size_t at) -> size_t {

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "runtime/formats/utf8.h"
 
 namespace trama {
 namespace {
@@ -43,7 +44,7 @@ absl::string_view Trimmed(std::string_view text) {
 }  // namespace
 
 std::string StripGutenberg(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  text = SkipByteOrderMark(text);
   std::string books;
   size_t begin = 0;  // of the book that is read
   bool inside = true, marked = false;

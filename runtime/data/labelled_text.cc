@@ -33,7 +33,11 @@ absl::StatusOr<LabelledTexts> ReadColumns(const std::string& path, const DataOpt
   LabelledTexts all;
   for (int64_t row = 0; row < table.num_rows(); ++row) {
     all.texts.push_back({std::string(table.cell(row, text)), table.PlaceOf(row, text)});
-    if (NeedsLabels(options)) all.labels.emplace_back(table.cell(row, target));
+    if (!NeedsLabels(options)) continue;
+    all.labels.emplace_back(table.cell(row, target));
+    if (all.labels.back().empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat(table.PlaceOf(row, target), ": ", options.target, " is empty"));
   }
   return all;
 }
@@ -45,9 +49,7 @@ bool IsClass(std::string_view name, const DataOptions& options) {
 
 absl::StatusOr<LabelledTexts> ReadLines(const std::string& path, const DataOptions& options) {
   TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  std::string_view rest = content;
-  if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
+  std::string_view rest = SkipByteOrderMark(content);
   LabelledTexts all;
   for (int64_t line = 1; !rest.empty(); ++line) {
     const size_t end = rest.find('\n');
@@ -82,11 +84,12 @@ absl::StatusOr<LabelledTexts> ReadLines(const std::string& path, const DataOptio
 
 absl::StatusOr<LabelledTexts> ReadLabelledTexts(const std::string& path,
                                                 const DataOptions& options) {
-  if (!options.text_column.empty()) return ReadColumns(path, options);
+  const bool table = ExtensionOf(path) == ".csv" || ExtensionOf(path) == ".tsv";
+  if (table && !options.text_column.empty()) return ReadColumns(path, options);
   if (ExtensionOf(path) != ".csv") return ReadLines(path, options);
-  TRAMA_ASSIGN_OR_RETURN(const CsvTable table, CsvTable::Read(path));
+  TRAMA_ASSIGN_OR_RETURN(const CsvTable columns, CsvTable::Read(path));
   return absl::InvalidArgumentError(absl::StrCat(
-      path, ": no text_column is named; the columns are ", absl::StrJoin(table.header(), ", ")));
+      path, ": no text_column is named; the columns are ", absl::StrJoin(columns.header(), ", ")));
 }
 
 void ShuffleExamples(uint64_t seed, uint32_t group, std::vector<int64_t>& examples) {

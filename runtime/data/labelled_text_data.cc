@@ -25,6 +25,10 @@ absl::StatusOr<std::vector<std::string>> ClassesOf(const LabelledTexts& all,
     return absl::InvalidArgumentError(absl::StrCat(options.data, ": ", count,
                                                    " different labels, the model has only ",
                                                    options.classes, " classes"));
+  // More classes than there are may be asked for; one alone says that the labels are not these.
+  if (options.training && count == 1 && options.classes == 0)
+    return absl::InvalidArgumentError(absl::StrCat(options.data, ": every text is labelled ",
+                                                   *sorted.begin(), ": there is nothing to learn"));
   return std::vector<std::string>(sorted.begin(), sorted.end());
 }
 

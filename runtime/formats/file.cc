@@ -62,6 +62,12 @@ absl::Status FileError(std::string_view what, std::string_view path, int error) 
                    absl::string_view(path.data(), path.size()), " (", strerror(error), ")"));
 }
 
+bool SameFile(const std::string& a, const std::string& b) {
+  struct stat first, second;
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 bool FileExists(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0;

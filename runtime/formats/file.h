@@ -21,6 +21,8 @@ absl::Status FileError(std::string_view what, std::string_view path, int error);
 std::string DidYouMeanFile(const std::string& path);
 
 bool FileExists(const std::string& path);
+// Whether both paths lead to one file or directory, which exists.
+bool SameFile(const std::string& a, const std::string& b);
 bool IsDirectory(const std::string& path);
 // `path` with symbolic links resolved, or as it is where it does not exist.
 std::string ResolveLinks(const std::string& path);

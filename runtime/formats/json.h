@@ -45,9 +45,9 @@ class Json {
   }
 
   // InvalidArgument "byte N: WHAT" for text that is not one JSON value in UTF-8, nests deeper than
-  // `max_depth`, or has a number beyond the range of a double (or of an int64 without a fraction:
-  // those up to 2^64 become doubles).
-  static absl::StatusOr<Json> Parse(std::string_view text, int max_depth = 128);
+  // `max_depth`, or has a number beyond the range of a double. Integers beyond int64 become
+  // doubles. A byte order mark before the text is passed over.
+  static absl::StatusOr<Json> Parse(std::string_view whole, int max_depth = 128);
   // The same of a file, the message preceded by its path.
   static absl::StatusOr<Json> ParseFile(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
+#include "runtime/formats/utf8.h"
 
 namespace trama {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // Walks valid JSON, value by value, counting lines.
 class Walker {
  public:
-  explicit Walker(std::string_view text) : text_(text) {}
+  explicit Walker(std::string_view text) : text_(SkipByteOrderMark(text)) {}
 
   int64_t line() const { return line_; }
   bool AtEnd() const { return at_ >= text_.size(); }

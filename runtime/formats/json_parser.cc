@@ -60,7 +60,8 @@ Json Convert(dom::element element) {
   return Json();
 }
 
-// Walks the text by RFC 8259's grammar up to the first byte that breaks it.
+// Walks the text by RFC 8259's grammar up to the first byte that breaks it. Integers beyond 64
+// bits, which simdjson refuses and Hugging Face writes (model_max_length: 10^30), break nothing.
 class Locator {
  public:
   Locator(std::string_view text, size_t max_depth) : text_(text), max_depth_(max_depth) {}
@@ -76,13 +77,18 @@ class Locator {
       what_ = "nothing there";
     } else if (Value()) {
       SkipSpace();
-      what_ = at_ < text_.size() ? "text after the end" : "a value that is not supported";
+      what_ = at_ < text_.size() ? "text after the end" : kNoFault;
     }
+    if (at_ < text_.size() || what_ != kNoFault) long_integers_.clear();
     what = what_;
     return at_;
   }
+  // Where those integers end, of a text that nothing breaks; else none.
+  const std::vector<size_t>& long_integers() const { return long_integers_; }
 
  private:
+  static constexpr char kNoFault[] = "a value that is not supported";
+
   bool Fail(const char* what) {
     what_ = at_ >= text_.size() ? "the text ends too early" : what;
     return false;
@@ -188,7 +194,10 @@ class Locator {
     const std::errc error = !integer        ? std::from_chars(first, last, real).ec
                             : *first == '-' ? std::from_chars(first, last, negative).ec
                                             : std::from_chars(first, last, natural).ec;
-    if (error != std::errc()) return Back(start, "a number out of range");
+    if (error == std::errc()) return true;
+    if (!integer || std::from_chars(first, last, real).ec != std::errc())
+      return Back(start, "a number out of range");
+    long_integers_.push_back(at_);
     return true;
   }
   bool Back(size_t start, const char* what) {
@@ -198,12 +207,14 @@ class Locator {
 
   std::string_view text_;
   size_t max_depth_, depth_ = 0, at_ = 0;
+  std::vector<size_t> long_integers_;
   const char* what_ = "not JSON";
 };
 
 }  // namespace
 
-absl::StatusOr<Json> Json::Parse(std::string_view text, int max_depth) {
+absl::StatusOr<Json> Json::Parse(std::string_view whole, int max_depth) {
+  const std::string_view text = SkipByteOrderMark(whole);
   // simdjson counts the document itself as one level.
   const size_t depth = static_cast<size_t>(max_depth) + 1;
   dom::parser parser;
@@ -214,8 +225,20 @@ absl::StatusOr<Json> Json::Parse(std::string_view text, int max_depth) {
   if (error == simdjson::MEMALLOC || error == simdjson::CAPACITY)
     return absl::ResourceExhaustedError(absl::StrCat("JSON of ", text.size(), " bytes"));
   std::string what;
-  const size_t byte = Locator(text, static_cast<size_t>(max_depth)).Find(what);
-  return absl::InvalidArgumentError(absl::StrCat("byte ", byte, ": ", what));
+  Locator locator(text, static_cast<size_t>(max_depth));
+  const size_t byte = locator.Find(what);
+  if (locator.long_integers().empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat("byte ", byte + whole.size() - text.size(), ": ", what));
+  // Again with each written as a number that is no integer.
+  std::string real;
+  size_t copied = 0;
+  for (const size_t end : locator.long_integers()) {
+    absl::StrAppend(&real, absl::string_view(text.data() + copied, end - copied), "e0");
+    copied = end;
+  }
+  real.append(text.substr(copied));
+  return Parse(real, max_depth);
 }
 
 absl::StatusOr<Json> Json::ParseFile(const std::string& path) {

@@ -47,6 +47,11 @@ bool IsUtf8Prefix(std::string_view text) {
   return text.size() < length && MatchingBytes(text, length) == text.size();
 }
 
+std::string_view SkipByteOrderMark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+}
+
 std::optional<size_t> FindInvalidUtf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const size_t length = Utf8Length(text.substr(at));

@@ -16,6 +16,8 @@ namespace trama {
 size_t Utf8Length(std::string_view text);
 // True where `text` is a proper prefix of some valid character.
 bool IsUtf8Prefix(std::string_view text);
+// `text` without the byte order mark that some editors put before it.
+std::string_view SkipByteOrderMark(std::string_view text);
 // The offset of the first byte that does not start a valid character.
 std::optional<size_t> FindInvalidUtf8(std::string_view text);
 // The code point of a valid character.

@@ -122,5 +122,45 @@ TEST_F(ClassifierTest, ReadsPaddingWhereItIsAskedTo) {
   EXPECT_EQ(two.find(one.substr(0, one.find('\n'))), 0u) << one << two;
 }
 
+// Labels that say nothing are refused before anything is learned.
+TEST_F(ClassifierTest, LabelsThatSayNothing) {
+  place_.Write("one.tsv", "ham\thello\nham\tyou\n");
+  place_.Write("empty.csv", "label,text\nham,hello\n,you\n");
+  const Arguments train =
+      With({"train", "gpt", "--tokenizer=bytes", "--steps=1", "--quiet", "--out=o"}, kTiny);
+  const Outcome one = place_.Trama(With(train, {"--data=one.tsv"}));
+  EXPECT_EQ(one.status, 1);
+  EXPECT_THAT(one.err, ::testing::HasSubstr("one.tsv: every text is labelled ham"));
+  const Outcome empty =
+      place_.Trama(With(train, {"--data=empty.csv", "--text_column=text", "--target=label"}));
+  EXPECT_EQ(empty.status, 1);
+  EXPECT_THAT(empty.err, ::testing::HasSubstr("empty.csv:3:1: label is empty"));
+  EXPECT_FALSE(place_.Has("o"));
+  Succeed(With(train, {"--data=one.tsv", "--num_labels=2"}));
+}
+
+// What learned from a table's column of texts reads a text a line too.
+TEST_F(ClassifierTest, ATablesClassifierReadsLines) {
+  place_.Write("t.csv", "label,text\nham,hello\nspam,win a prize\n");
+  place_.Write("lines.txt", "hello\nwin a prize\n");
+  Succeed(With({"train", "gpt", "--data=t.csv", "--text_column=text", "--target=label",
+                "--tokenizer=bytes", "--steps=1", "--quiet", "--out=o"},
+               kTiny));
+  EXPECT_EQ(Succeed({"predict", "o", "--input=lines.txt"}).out,
+            Succeed({"predict", "o", "--input=t.csv"}).out);
+}
+
+// Editors on Windows put a byte order mark before what they write.
+TEST_F(ClassifierTest, RecordsBehindAByteOrderMark) {
+  const std::string records = "{\"text\": \"uma frase\"}\r\n{\"text\": \"outra\"}\r\n";
+  place_.Write("plain.jsonl", records);
+  place_.Write("marked.jsonl", "\xEF\xBB\xBF" + records);
+  for (const char* data : {"plain", "marked"})
+    Succeed(With({"train", "gpt", std::string("--data=") + data + ".jsonl", "--seq_len=4",
+                  "--steps=1", "--quiet", std::string("--out=") + data},
+                 kTiny));
+  EXPECT_TRUE(place_.Read("plain/model.safetensors") == place_.Read("marked/model.safetensors"));
+}
+
 }  // namespace
 }  // namespace trama

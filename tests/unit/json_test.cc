@@ -61,6 +61,23 @@ TEST(JsonTest, NumbersReadBackTheSame) {
   EXPECT_EQ(Json(-std::numeric_limits<double>::infinity()).Dump(), "null");
   ASSERT_OK_AND_ASSIGN(Json large, Json::Parse("18446744073709551615"));
   EXPECT_EQ(*large.if_double(), 18446744073709551616.0);
+  // Hugging Face's tokenizer_config.json says so that there is no limit.
+  ASSERT_OK_AND_ASSIGN(
+      large, Json::Parse(R"({"model_max_length": 1000000000000000019884624838656, "a": [-)"
+                         R"(36893488147419103232, 18446744073709551616 , 7]})"));
+  EXPECT_EQ(*large.Get<double>("model_max_length"), 1e30);
+  EXPECT_THAT(*large.Get<std::vector<double>>("a"),
+              ::testing::ElementsAre(-36893488147419103232.0, 18446744073709551616.0, 7));
+  EXPECT_THAT(large.Get<int64_t>("model_max_length"),
+              StatusIs(kInvalidArgument, "expected an integer, not a number"));
+}
+
+TEST(JsonTest, PassesOverAByteOrderMark) {
+  const std::string text = "\xEF\xBB\xBF[1,\n2]";
+  ASSERT_OK_AND_ASSIGN(const Json json, Json::Parse(text));
+  EXPECT_EQ(*json.As<std::vector<int64_t>>(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(ElementLines(text, {}), (std::vector<int64_t>{1, 2}));
+  EXPECT_THAT(Json::Parse("\xEF\xBB\xBF[1 2]"), StatusIs(kInvalidArgument, "byte 6: expected"));
 }
 
 TEST(JsonTest, NamesTheByteOfAnError) {
@@ -73,7 +90,8 @@ TEST(JsonTest, NamesTheByteOfAnError) {
       {"[1,]", "byte 3: expected a value"},
       {"[01]", "byte 1: a number with a leading zero"},
       {"[1e999]", "byte 1: a number out of range"},
-      {"[184467440737095516160]", "byte 1: a number out of range"},
+      {"[184467440737095516160, 2", "byte 25: the text ends too early"},
+      {"[184467440737095516160, 1e999]", "byte 24: a number out of range"},
       {"\"a\xff\"", "byte 2: invalid UTF-8"},
       {"\"\\x\"", "byte 2: bad escape"},
       {"\"a\nb\"", "byte 2: control character"},
