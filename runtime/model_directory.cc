@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,6 +13,7 @@
 #include "frontend/init.h"
 #include "runtime/class_labels.h"
 #include "runtime/formats/config_json.h"
+#include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/safetensors.h"
@@ -55,6 +57,35 @@ absl::StatusOr<std::vector<int64_t>> EndIds(const Json& json) {
         absl::StrCat("\"", kEndKey, "\": expected an id or a list of ids"));
   std::erase_if(*ids, [](int64_t id) { return id < 0; });
   return ids;
+}
+
+// Whether a model is read from a file of that name, beside config.json and model.safetensors: its
+// tokenizer's, how text is drawn, and shards of the weights.
+bool IsModelFile(absl::string_view name) {
+  constexpr absl::string_view kNames[] = {"generation_config.json",
+                                          "tokenizer_config.json",
+                                          "tokenizer.json",
+                                          "vocab.json",
+                                          "merges.txt",
+                                          "vocab.txt",
+                                          "encoder.json",
+                                          "vocab.bpe",
+                                          "special_tokens_map.json",
+                                          "added_tokens.json",
+                                          "model.safetensors.index.json"};
+  return absl::c_linear_search(kNames, name) ||
+         (absl::StartsWith(name, "model-") && absl::StrContains(name, "-of-") &&
+          absl::EndsWith(name, ".safetensors"));
+}
+
+// Objects and lists, which a Config does not hold, are no values of the family's own keys; a list
+// of the ids that end a text is.
+absl::Status CheckKinds(const ModelEntry& entry, const Json& json, const Config& config) {
+  for (const auto& [key, value] : json.object())
+    if (key != kEndKey && entry.defaults.Has(key) && !config.Has(key))
+      return absl::InvalidArgumentError(
+          absl::StrCat(key, " is ", std::string(value.KindName()), ", not a value"));
+  return absl::OkStatus();
 }
 
 // What generation_config.json and `config`, of config.json, say of the end of a text.
@@ -207,9 +238,10 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
     return absl::Status(entry.status().code(),
                         absl::StrCat(config_path, ": ", entry.status().message()));
   Config config = ConfigFromJson(json);
-  const absl::Status labels = ReadClassLabels(**entry, json, &config);
+  absl::Status read = CheckKinds(**entry, json, config);
+  if (read.ok()) read = ReadClassLabels(**entry, json, &config);
   absl::StatusOr<LoadedModel> of_config =
-      labels.ok() ? ModelOfConfig(*type, config) : absl::StatusOr<LoadedModel>(labels);
+      read.ok() ? ModelOfConfig(*type, config) : absl::StatusOr<LoadedModel>(read);
   if (!of_config.ok())
     return absl::InvalidArgumentError(
         absl::StrCat(config_path, ": ", of_config.status().message()));
@@ -249,6 +281,20 @@ absl::Status WriteModelConfig(const LoadedModel& model, const std::string& direc
     TRAMA_RETURN_IF_ERROR(AtomicWriteFile(JoinPath(directory, "generation_config.json"),
                                           model.generation_config.Dump(2) + "\n"));
   if (model.tokenizer) return model.tokenizer->Save(directory);
+  return absl::OkStatus();
+}
+
+absl::Status ReplaceModelConfig(const LoadedModel& model, const std::string& directory) {
+  TRAMA_ASSIGN_OR_RETURN(const DirectoryTransaction aside,
+                         DirectoryTransaction::Begin(JoinPath(directory, "files")));
+  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model, aside.path()));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> written, ListDirectory(aside.path()));
+  for (const std::string& name : written)
+    TRAMA_RETURN_IF_ERROR(PublishFile(JoinPath(aside.path(), name), JoinPath(directory, name)));
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> there, ListDirectory(directory));
+  for (const std::string& name : there)
+    if (IsModelFile(name) && !absl::c_linear_search(written, name))
+      TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
   return absl::OkStatus();
 }
 

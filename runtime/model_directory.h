@@ -67,6 +67,9 @@ absl::Status WriteModelFiles(const LoadedModel& model, const std::string& direct
 
 // Without the weights, which a checkpoint writes.
 absl::Status WriteModelConfig(const LoadedModel& model, const std::string& directory);
+// The same where a model is already: afterwards nothing is read that was the other's (its
+// tokenizer, generation_config.json, shards). A crash leaves files of either.
+absl::Status ReplaceModelConfig(const LoadedModel& model, const std::string& directory);
 
 // The parameters of a file for `model` by the rules of LoadModelDirectory, as f32; with `partial`
 // some may be missing.

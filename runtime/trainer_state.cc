@@ -56,6 +56,10 @@ absl::Status Trainer::Resume() {
   if (then != optimizer)
     return absl::FailedPreconditionError(
         absl::StrCat("the run that is resumed had optimizer ", then, ", this one has ", optimizer));
+  if (const Json* trained = state.Find("trained");
+      trained && *trained != Json::ArrayOf(options_.trainable))
+    return absl::FailedPreconditionError(
+        "the run that is resumed trained other parameters (--freeze and --train_only say which)");
   TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.parameters)));
   TRAMA_ASSIGN_OR_RETURN(const int64_t version, state.GetOr<int64_t>("version", 1));
   if (version > kVersion)
@@ -87,6 +91,7 @@ absl::Status Trainer::WriteCheckpoint() {
   state.Set("version", kVersion);
   state.Set("step", step_);
   state.Set("optimizer", NameOf(options_.optimizer.kind));
+  state.Set("trained", Json::ArrayOf(options_.trainable));  // none where all are
   state.Set("seed", static_cast<int64_t>(options_.seed));
   state.Set("position", batches_->Position());
   state.Set("tokens", tokens_);
@@ -110,7 +115,10 @@ absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
   }
   // What a full disk would stop comes first: the model that is there is whole until then.
   TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(options_.out, checkpoint));
-  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, options_.out));
+  // Of a model that is trained where it stands, what is not understood stays.
+  TRAMA_RETURN_IF_ERROR(SameFile(options_.base_model, options_.out)
+                            ? WriteModelConfig(model_, options_.out)
+                            : ReplaceModelConfig(model_, options_.out));
   return HasLora(model_) ? absl::OkStatus() : RemoveAdapter(options_.out);
 }
 

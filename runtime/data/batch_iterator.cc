@@ -100,12 +100,19 @@ Json BatchIterator::Position() const {
   json.Set("data_size", dataset_->size());
   json.Set("data_checksum", static_cast<int64_t>(Checksum()));
   json.Set("batch_size", batch_size_).Set("grad_accumulation", options_.grad_accumulation);
+  json.Set("endless", dataset_->endless());
   json.Set("shuffle", options_.shuffle).Set("seed", static_cast<int64_t>(options_.seed));
   return json;
 }
 
 absl::Status BatchIterator::Restore(const Json& position) {
   const Json mine = Position();
+  // Earlier checkpoints do not say.
+  if (const Json* endless = position.Find("endless"); endless && *endless != *mine.Find("endless"))
+    return absl::FailedPreconditionError(
+        absl::StrCat("the run that is resumed read its data in ",
+                     dataset_->endless() ? "windows --stride apart, this one draws them"
+                                         : "windows that are drawn, this one --stride apart"));
   for (const char* key :
        {"data_size", "data_checksum", "batch_size", "grad_accumulation", "shuffle", "seed"}) {
     const Json* then = position.Find(key);
