@@ -119,7 +119,7 @@ TEST_F(BadInputFiles, Configs) {
            {"a wrong type", with("n_layer", 1.5), "m/config.json: n_layer is not an integer"},
            {"a wrong type", with("activation_function", 3), "activation_function is not a string"},
            {"a wrong type", with("n_head", Json::MakeObject()), "n_head is an object, not a value"},
-           {"a wrong type", with("attn_pdrop", Json::ArrayOf(std::vector<int>{1})),
+           {"a wrong type", with("attn_pdrop", Json::ArrayOf(std::vector<double>{1.5})),
             "m/config.json: attn_pdrop is an array, not a value"},
            {"a wrong type", with("layer_norm_epsilon", "x"), "layer_norm_epsilon is not a number"},
            {"a wrong type", with("tie_word_embeddings", "x"), "tie_word_embeddings is not true or"},
