@@ -65,7 +65,8 @@ to "$out/check.json" "$bin/trama-text" "$grammars" --check="$out/samples.txt" \
 cat "$out/check.json"
 
 echo
-awk -v entropy="$(number nats_per_character "$out/entropy.json")" \
+# Where the locale has a decimal comma, mawk reads 0.6 as 0.
+LC_ALL=C awk -v entropy="$(number nats_per_character "$out/entropy.json")" \
     -v loss="$(number loss "$out/eval.json")" -v parsed="$(number parsed "$out/check.json")" \
     -v copies="$(number copies "$out/check.json")" -v samples="${option[samples]}" \
     -v max_ratio="${option[max_ratio]}" -v min_parsed="${option[min_parsed]}" \

@@ -10,7 +10,7 @@ bin=${TRAMA_BIN:-$root/build/bin} data=${1:-} base=${2:-} out=${3:-$root/build/i
 mkdir -p "$out"
 if [[ -z $data ]]; then
   data=$out/records.jsonl
-  awk 'BEGIN {
+  LC_ALL=C awk 'BEGIN {
     srand(1)
     for (i = 0; i < 1000; ++i) {
       word = rand() < 0.5 ? substr("aeiou", 1 + int(5 * rand()), 1) : ""

@@ -7,7 +7,7 @@ bin=${TRAMA_BIN:-$root/build/bin} data=${1:-} out=${2:-$root/build/spam}
 mkdir -p "$out"
 if [[ -z $data ]]; then
   data=$out/messages.tsv
-  awk 'BEGIN {
+  LC_ALL=C awk 'BEGIN {
     srand(1)
     split("mum dad Ana Leo Rita Paulo coach boss", who, " ")
     split("dinner lunch class home work football", what, " ")

@@ -8,6 +8,16 @@ trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache
 fail() { echo "FAILED: $*" >&2; cat "$work/log" >&2; exit 1; }
 
+# A locale with a decimal comma need not be there: this awk refuses any but C.
+mkdir "$work/bin"
+cat >"$work/bin/awk" <<AWK
+#!/bin/sh
+[ "\$LC_ALL" = C ] || { echo "awk reads numbers by the locale '\$LC_ALL'" >&2; exit 3; }
+exec $(command -v awk) "\$@"
+AWK
+chmod +x "$work/bin/awk"
+export LC_ALL=C.UTF-8 PATH=$work/bin:$PATH
+
 cat >"$work/tiny.textproto" <<'TINY'
 steps: 30
 seq_len: 32

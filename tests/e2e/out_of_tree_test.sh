@@ -2,6 +2,7 @@
 # Installs Trama, moves what was installed, builds the examples against it as projects of their own
 # and runs them.  usage: out_of_tree_test.sh SOURCE_DIR BUILD_DIR
 set -euo pipefail
+export LC_ALL=C  # awk would read numbers by the locale
 source=$1 build=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

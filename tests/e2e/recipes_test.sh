@@ -2,6 +2,7 @@
 # recipes_test.sh SOURCE_DIR BUILD_DIR: the recipes, on the stand-ins that they make, a few steps each,
 # called from another folder.
 set -euo pipefail
+export LC_ALL=C  # awk would read numbers by the locale
 export TRAMA_BIN=$2/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
