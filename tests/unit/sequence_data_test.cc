@@ -53,7 +53,8 @@ TEST(LabelledTextTest, PadsToTheLongestAndMasks) {
 TEST(LabelledTextTest, HasFewShapesAndCutsAtSeqLen) {
   const TempDir dir;
   std::string rows;
-  for (int i = 1; i <= 100; ++i) rows += "a\t" + std::string(static_cast<size_t>(i), 'x') + "\n";
+  for (int i = 1; i <= 100; ++i)
+    rows += std::string(i % 2 ? "a" : "b") + "\t" + std::string(static_cast<size_t>(i), 'x') + "\n";
   DataOptions options = Classified(dir.Write("a.tsv", rows));
   options.seq_len = 90;
   ASSERT_OK_AND_ASSIGN(const LoadedData loaded, LoadData(options));
@@ -261,7 +262,9 @@ TEST(InstructionTest, NamesTheRecordAndTheField) {
 TEST(SequenceDatasetTest, IteratesInBatches) {
   const TempDir dir;
   std::string rows;
-  for (int i = 1; i <= 10; ++i) rows += "a\t" + std::string(static_cast<size_t>(3 * i), 'x') + "\n";
+  for (int i = 1; i <= 10; ++i)
+    rows +=
+        std::string(i % 2 ? "a" : "b") + "\t" + std::string(static_cast<size_t>(3 * i), 'x') + "\n";
   ASSERT_OK_AND_ASSIGN(const LoadedData loaded, LoadData(Classified(dir.Write("a.tsv", rows))));
   ASSERT_OK_AND_ASSIGN(BatchIterator batches,
                        BatchIterator::Create(*loaded.train, {.batch_size = 4, .seed = 3}));
