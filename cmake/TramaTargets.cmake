@@ -36,7 +36,7 @@ function(trama_use_pch name pch header sources)
   # CMake passes clang's header behind -Xclang, where ccache does not see a path of this checkout.
   get_target_property(folder ${pch} BINARY_DIR)
   set(file "${folder}/CMakeFiles/${pch}.dir/cmake_pch.hxx.pch")
-  target_compile_options(${name} PRIVATE "SHELL:-include-pch ${file}"
+  target_compile_options(${name} PRIVATE "SHELL:-include-pch \"${file}\""
                                          "SHELL:-Xclang -fno-pch-timestamp")
   set_source_files_properties(${sources} PROPERTIES OBJECT_DEPENDS "${file}")
   add_dependencies(${name} ${pch})

@@ -87,4 +87,4 @@ LC_ALL=C awk -v entropy="$(number nats_per_character "$out/entropy.json")" \
                    100 * max_copies))
     exit missed
   }'
-echo "The model is in $out/gpt: $bin/trama generate $out/gpt --prompt='The '"
+printf 'The model is in %s: %q generate %q --prompt='\''The '\''\n' "$out/gpt" "$bin/trama" "$out/gpt"

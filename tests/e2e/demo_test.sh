@@ -3,7 +3,7 @@
 # the targets that it ships with.  usage: demo_test.sh SOURCE_DIR BUILD_DIR
 set -euo pipefail
 cd "$1"
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/trama test XXXXXX")  # paths may have spaces
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache
 fail() { echo "FAILED: $*" >&2; cat "$work/log" >&2; exit 1; }
@@ -30,7 +30,7 @@ demo() {
     --train_bytes=100000 --val_bytes=2000 --samples=4 "${@:3}" >"$work/log" 2>&1
 }
 demo "$@" --max_ratio=10 --min_parsed=0 || fail 'the demo'
-grep -q "^\$ $2/bin/trama train gpt --data=$work/demo/train.txt" "$work/log" || fail 'commands are not shown'
+grep -qF "\$ $(printf '%q train gpt %q' "$2/bin/trama" "--data=$work/demo/train.txt")" "$work/log" || fail 'commands are not shown'
 [[ $(grep -c '^  ok  ' "$work/log") == 3 ]] || fail 'not three targets met'
 [[ $(wc -l <"$work/demo/samples.txt") -ge 4 ]] || fail 'not four samples'
 grep -q '"n_layer": 1,' "$work/demo/gpt/config.json" || fail 'set: in the recipe is ignored'

@@ -4,7 +4,7 @@
 set -euo pipefail
 export LC_ALL=C  # awk would read numbers by the locale
 source=$1 build=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/trama test XXXXXX")  # paths may have spaces
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache
 fail() { echo "FAILED: $*" >&2; exit 1; }

@@ -4,7 +4,7 @@
 set -euo pipefail
 export LC_ALL=C  # awk would read numbers by the locale
 export TRAMA_BIN=$2/bin
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/trama test XXXXXX")  # paths may have spaces
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 recipes=$1/models/gpt2
