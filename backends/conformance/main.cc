@@ -4,6 +4,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "backends/conformance/grade.h"
 #include "runtime/device.h"
@@ -24,6 +26,11 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  absl::FlagsUsageConfig usage;  // --help lists the flags of this file
+  usage.contains_help_flags = [](absl::string_view file) {
+    return absl::StrContains(file, "conformance/main.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage("grades a backend: trama-conformance --backend=cpu");
   absl::ParseCommandLine(argc, argv);
   trama::DeviceOptions device_options;

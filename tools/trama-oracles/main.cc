@@ -9,6 +9,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "runtime/formats/file.h"
 #include "tools/trama-oracles/oracle.h"
@@ -78,6 +80,11 @@ bool RegisterRunner(const std::string& family, Runner runner) {
 }  // namespace trama::oracles
 
 int main(int argc, char** argv) {
+  absl::FlagsUsageConfig usage;  // --help lists the flags of this file
+  usage.contains_help_flags = [](absl::string_view file) {
+    return absl::StrContains(file, "trama-oracles/main.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage("trama-oracles DIR: compares with independent expected results");
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   if (rest.size() != 2) {
