@@ -55,6 +55,7 @@ TEST_F(ConfigFile, ConfigKeysAreMerged) {
 TEST_F(ConfigFile, Errors) {
   Fails("steps: 1\nfoo: 2\n", "2: unknown field foo");
   Fails("steps: 1\n\nstep_: 2\n", "3: unknown field step_; did you mean steps?");
+  Fails("steps: 1\nconfig: 'c.textproto'", "2: unknown field config");
   Fails("steps: \"x\"", "1: Expected integer");
   Fails("steps: 1\nsteps: 2", "2: Non-repeated field \"steps\" is specified multiple times.");
   Fails("lr: 0.1\ngrad_accumulation: 0", "2: --grad_accumulation: 0 is not at least 1");

@@ -14,6 +14,7 @@
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
+#include "runtime/formats/utf8.h"
 
 namespace trama::cli {
 namespace {
@@ -41,6 +42,7 @@ pb::FileDescriptorProto MessageOf(absl::Span<const FlagSpec> specs) {
   pb::DescriptorProto* message = file.add_message_type();
   message->set_name("Flags");
   for (const FlagSpec& spec : specs) {
+    if (spec.name == "config") continue;  // a file names no other
     pb::FieldDescriptorProto* field = message->add_field();
     field->set_name(spec.name);
     field->set_number(message->field_size());
@@ -111,7 +113,8 @@ absl::Status ReadConfigFile(const std::string& path, absl::Span<const FlagSpec> 
   pb::TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);
   parser.WriteLocationsTo(&places);
-  if (!parser.ParseFromString(text, message.get())) return errors.status();
+  if (!parser.ParseFromString(std::string(SkipByteOrderMark(text)), message.get()))
+    return errors.status();
 
   std::vector<const pb::FieldDescriptor*> given;
   message->GetReflection()->ListFields(*message, &given);
