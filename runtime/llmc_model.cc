@@ -99,6 +99,9 @@ absl::StatusOr<LlmcSizes> ReadSizes(const std::array<int32_t, kHeaderInts>& head
 
 // What the format has no place for.
 absl::StatusOr<LlmcSizes> SizesToWrite(const LoadedModel& model) {
+  if (model.entry->model_type != "gpt2")
+    return absl::InvalidArgumentError(
+        absl::StrCat("llm.c's format holds gpt2, and no ", model.entry->name));
   const Config& config = model.config;
   LlmcSizes sizes{};
   for (const auto& [key, value] :

@@ -38,9 +38,9 @@ absl::Status CheckIds(const std::string& where, const std::string& name, const H
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
     const double id = tensor.at(i);
     if ((id >= 0 && id < static_cast<double>(limit)) || (labels && id == kIgnored)) continue;
-    return absl::InvalidArgumentError(absl::StrCat(where, ": ", name, " has the id ", id, " at ",
-                                                   PlaceOf(i, tensor.shape), ", not in [0, ", limit,
-                                                   ")"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": ", name, " has the id ", static_cast<int64_t>(id), " at ",
+                     PlaceOf(i, tensor.shape), ", not in [0, ", limit, ")"));
   }
   return absl::OkStatus();
 }

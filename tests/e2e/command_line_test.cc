@@ -83,6 +83,16 @@ TEST_F(CommandLineTest, NumbersBeyondTheirRange) {
          1, "t.txt: seq_len and stride are at most");
 }
 
+TEST_F(CommandLineTest, FormatsHoldWhatTheyAreFor) {
+  ASSERT_EQ(place_.Trama({"init", "mlp", "--out=m"}).status, 0);
+  Expect({"export", "m", "--format=llmc", "--out=o.bin"}, 1, "holds gpt2, and no mlp");
+}
+
+TEST_F(CommandLineTest, SpecialTokensAreEachAnother) {
+  Expect({"tokenizer", "train", "--kind=word", "--data=t.txt", "--out=k", "--special_tokens=A,B,A"},
+         2, "--special_tokens: A is named twice");
+}
+
 TEST_F(CommandLineTest, SuggestsWhatWasMeant) {
   MakeModel("model");
   Expect({"gen"}, 2, "did you mean generate?");

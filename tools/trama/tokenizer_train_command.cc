@@ -1,6 +1,7 @@
 // trama tokenizer train --kind=bpe --data=text.txt --vocab_size=8000 --out=DIR
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -67,6 +68,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (const char* flag : {"isolate", "sorted", "special_last", "special_tokens"})
     if (flags.Given(flag) && training.kind != TokenizerTraining::Kind::kWord)
       return UsageError(absl::StrCat("--", flag, ": only with --kind=word"));
+  for (auto token = training.special_tokens.begin(); token != training.special_tokens.end();
+       ++token)
+    if (std::find(training.special_tokens.begin(), token, *token) != token)
+      return UsageError(absl::StrCat("--special_tokens: ", *token, " is named twice"));
   if (const absl::Status isolates = Splitter::Compile(training.isolate).status(); !isolates.ok())
     return UsageError(absl::StrCat("--isolate: ", isolates.message()));
   constexpr int64_t kMost = int64_t{1} << 24;
