@@ -29,19 +29,21 @@ Coordinate IndexOver(ArrayRef<Loop> loops, llvm::function_ref<bool(Axis)> counts
 
 class Planner {
  public:
-  Planner(mlir::func::FuncOp body, size_t most_buffers)
-      : body_(body), most_buffers_(most_buffers) {}
+  Planner(mlir::func::FuncOp body, ArrayRef<SmallVector<unsigned>> together, size_t most_buffers)
+      : body_(body), together_(together), most_buffers_(most_buffers) {}
 
   absl::StatusOr<FusedPlan> Run() {
     for (Operation& op : body_.front().without_terminator())
       if (IsReduction(&op)) TRAMA_RETURN_IF_ERROR(PlaceReduction(&op));
-    Operation* terminator = body_.front().getTerminator();
-    for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-      Value stored = value;
-      while (auto reshape = stored.getDefiningOp<ReshapeOp>()) stored = reshape.getX();
-      SmallVector<int64_t> shape(ShapeOf(stored));
-      TRAMA_RETURN_IF_ERROR(PlaceStore(
-          {stored, static_cast<unsigned>(i), shape, SmallVector<int64_t>(shape.size(), 0)}));
+    for (unsigned i = 0; i < body_.getNumResults(); ++i) {
+      const auto* group = llvm::find_if(
+          together_, [&](ArrayRef<unsigned> results) { return llvm::is_contained(results, i); });
+      if (group == together_.end()) {
+        TRAMA_RETURN_IF_ERROR(PlaceStore(StoreOf(i)));
+      } else if (group->front() == i) {
+        TRAMA_RETURN_IF_ERROR(PlaceStores(
+            llvm::map_to_vector(*group, [&](unsigned result) { return StoreOf(result); })));
+      }
     }
     PlaceHomes();
     return std::move(plan_);
@@ -75,11 +77,18 @@ class Planner {
     return earliest;
   }
 
-  // Replaces phase `index` by `trial` if its steps go together.
-  absl::StatusOr<bool> Try(int index, FusedPhase trial) {
+  FusedStore StoreOf(unsigned result) {
+    Value stored = body_.front().getTerminator()->getOperand(result);
+    while (auto reshape = stored.getDefiningOp<ReshapeOp>()) stored = reshape.getX();
+    SmallVector<int64_t> shape(ShapeOf(stored));
+    return {stored, result, shape, SmallVector<int64_t>(shape.size(), 0)};
+  }
+
+  // Replaces phase `index` by `trial`, which has `added` steps more, if its steps go together.
+  absl::StatusOr<bool> Try(int index, FusedPhase trial, size_t added = 1) {
     TRAMA_ASSIGN_OR_RETURN(bool fits, Analyze(index, trial));
     if (!fits) return false;
-    if (most_buffers_ && trial.buffers > most_buffers_ && trial.steps() > 1) return false;
+    if (most_buffers_ && trial.buffers > most_buffers_ && trial.steps() > added) return false;
     if (index == static_cast<int>(plan_.phases.size()))
       plan_.phases.push_back(std::move(trial));
     else
@@ -121,11 +130,8 @@ class Planner {
       }
       return absl::OkStatus();
     }
-    const int64_t elements = Product(ShapeOf(store.value));
-    if (elements == 0) return absl::OkStatus();
     const bool whole = ShapeOf(store.value) == ArrayRef(store.target_shape);
-    Operation* op = store.value.getDefiningOp();
-    if (whole && IsReduction(op)) {
+    if (whole && IsReduction(store.value.getDefiningOp())) {
       // Column sums go straight to the result.
       const int phase = plan_.phase_of.lookup(store.value);
       if (plan_.phases[phase].kind == PhaseKind::kColumns && !plan_.homes.contains(store.value)) {
@@ -133,27 +139,39 @@ class Planner {
         return absl::OkStatus();
       }
     }
+    return PlaceStores(store);
+  }
+
+  // Places stores of as many elements each in one phase.
+  absl::Status PlaceStores(ArrayRef<FusedStore> stores) {
+    const int64_t elements = Product(ShapeOf(stores.front().value));
+    if (elements == 0) return absl::OkStatus();
+    int earliest = 0;
+    for (const FusedStore& store : stores)
+      earliest = std::max(earliest, Earliest(store.value, /*same_row=*/true));
     const int count = static_cast<int>(plan_.phases.size());
-    for (int i = Earliest(store.value, /*same_row=*/true); i < count; ++i) {
+    for (int i = earliest; i < count; ++i) {
       FusedPhase trial = plan_.phases[i];
-      const bool same_phase = llvm::any_of(Needs(store.value), [&](Operation* need) {
-        return plan_.phase_of.lookup(need->getResult(0)) == i;
+      const bool same_phase = llvm::any_of(stores, [&](const FusedStore& store) {
+        return llvm::any_of(Needs(store.value), [&](Operation* need) {
+          return plan_.phase_of.lookup(need->getResult(0)) == i;
+        });
       });
       if (same_phase && trial.kind != PhaseKind::kRows) continue;
       if (trial.elements() == elements)
-        trial.stores.push_back(store);
+        llvm::append_range(trial.stores, stores);
       else if (trial.kind == PhaseKind::kRows && trial.sizes.outer == elements)
-        trial.row_stores.push_back(store);
+        llvm::append_range(trial.row_stores, stores);
       else
         continue;
-      TRAMA_ASSIGN_OR_RETURN(bool fits, Try(i, trial));
+      TRAMA_ASSIGN_OR_RETURN(bool fits, Try(i, trial, stores.size()));
       if (fits) return absl::OkStatus();
     }
     FusedPhase fresh;
     fresh.kind = PhaseKind::kElementwise;
     fresh.sizes.outer = elements;
-    fresh.stores.push_back(store);
-    TRAMA_ASSIGN_OR_RETURN(bool fits, Try(count, fresh));
+    fresh.stores.assign(stores.begin(), stores.end());
+    TRAMA_ASSIGN_OR_RETURN(bool fits, Try(count, fresh, stores.size()));
     return fits ? absl::OkStatus() : absl::InternalError("fused: a result fits no phase");
   }
 
@@ -273,6 +291,7 @@ class Planner {
   }
 
   mlir::func::FuncOp body_;
+  const ArrayRef<SmallVector<unsigned>> together_;
   const size_t most_buffers_;
   FusedPlan plan_;
   llvm::DenseMap<Value, std::unique_ptr<llvm::SmallPtrSet<Operation*, 4>>> needs_;
@@ -327,8 +346,9 @@ SmallVector<int64_t> FusedPhase::Merge(const Coordinate& form) const {
   return coefficients;
 }
 
-absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body, size_t most_buffers) {
-  return Planner(body, most_buffers).Run();
+absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body,
+                                    ArrayRef<SmallVector<unsigned>> together, size_t most_buffers) {
+  return Planner(body, together, most_buffers).Run();
 }
 
 }  // namespace trama::codegen

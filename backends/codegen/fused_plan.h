@@ -83,7 +83,10 @@ struct FusedPlan {
 };
 
 // `body` as PrepareFusedBody leaves it. Steps share a phase as long as it reads and writes at most
-// `most_buffers` (0: any number). Unimplemented names an op that cannot be computed by element.
-absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body, size_t most_buffers = 0);
+// `most_buffers` (0: any number); the results of each group of `together` are in one phase anyway.
+// Unimplemented names an op that cannot be computed by element.
+absl::StatusOr<FusedPlan> PlanFused(mlir::func::FuncOp body,
+                                    ArrayRef<SmallVector<unsigned>> together = {},
+                                    size_t most_buffers = 0);
 
 }  // namespace trama::codegen

@@ -6,6 +6,7 @@
 #include "backends/cpu/element_memory.h"
 #include "backends/cpu/fused_emitter.h"
 #include "base/status_macros.h"
+#include "passes/plan/kernel_info.h"
 
 namespace trama::cpu {
 namespace {
@@ -364,7 +365,7 @@ absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
                                  const Target& target) {
   auto prepared = codegen::PrepareFusedBody(body);
   mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
-  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple));
+  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple, ResultsTogether(body)));
   Kernel kernel;
   Builder b(module, target.lanes);
   for (size_t i = 0; i < plan.phases.size(); ++i) {

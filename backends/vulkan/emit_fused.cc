@@ -9,6 +9,7 @@
 #include "backends/vulkan/fused_grid.h"
 #include "backends/vulkan/phase_builder.h"
 #include "base/status_macros.h"
+#include "passes/plan/kernel_info.h"
 
 namespace trama::vulkan {
 namespace {
@@ -272,7 +273,8 @@ absl::StatusOr<Kernel> EmitFused(mlir::func::FuncOp body, mlir::ModuleOp module,
   auto prepared = codegen::PrepareFusedBody(body, SplitFor(target));
   mlir::func::FuncOp simple = *prepared->getOps<mlir::func::FuncOp>().begin();
   codegen::BoundLeaves(simple, MostLeaves(target));
-  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan, codegen::PlanFused(simple, MostBuffers(target)));
+  TRAMA_ASSIGN_OR_RETURN(FusedPlan plan,
+                         codegen::PlanFused(simple, ResultsTogether(body), MostBuffers(target)));
   Kernel kernel;
   for (size_t i = 0; i < plan.phases.size(); ++i) {
     const FusedGrid grid = SpreadPhase(plan.phases[i], target);

@@ -1,6 +1,7 @@
 #include "passes/plan/kernel_info.h"
 
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace trama {
@@ -39,6 +40,44 @@ llvm::DenseSet<Operation*> ReductionsOf(Value value) {
     llvm::append_range(values, op->getOperands());
   }
   return reductions;
+}
+// More results than this are not computed in one go, whatever they share.
+constexpr size_t kMostTogether = 16;
+
+// An operand that a result of the fused kernel may take over, and all results that read it.
+struct TakenOver {
+  mlir::BlockArgument arg;
+  llvm::SmallVector<unsigned> readers;
+};
+
+// All results that need such an operand are computed in one go, and read it first.
+std::vector<TakenOver> OperandsTakenOver(mlir::func::FuncOp kernel) {
+  mlir::Block& body = kernel.front();
+  Operation* terminator = body.getTerminator();
+  std::vector<TakenOver> found;
+  llvm::EquivalenceClasses<unsigned> together;
+  for (mlir::BlockArgument arg : body.getArguments()) {
+    llvm::DenseSet<Value> derived;
+    if (!ReadElementwise(arg, derived)) continue;
+    TakenOver operand{arg, {}};
+    for (auto [i, result] : llvm::enumerate(terminator->getOperands()))
+      if (derived.contains(result)) operand.readers.push_back(i);
+    if (operand.readers.empty() || llvm::is_contained(terminator->getOperands(), Value(arg)))
+      continue;
+    const auto reductions = [&](unsigned reader) {
+      return ReductionsOf(terminator->getOperand(reader));
+    };
+    const auto first = reductions(operand.readers.front());
+    if (llvm::any_of(operand.readers, [&](unsigned reader) { return reductions(reader) != first; }))
+      continue;
+    for (unsigned reader : operand.readers) together.unionSets(operand.readers.front(), reader);
+    found.push_back(std::move(operand));
+  }
+  llvm::erase_if(found, [&](const TakenOver& operand) {
+    const auto members = together.members(operand.readers.front());
+    return static_cast<size_t>(std::distance(members.begin(), members.end())) > kMostTogether;
+  });
+  return found;
 }
 }  // namespace
 
@@ -120,6 +159,21 @@ Operation* MainOp(mlir::func::FuncOp kernel) {
   return main;
 }
 
+std::vector<llvm::SmallVector<unsigned>> ResultsTogether(mlir::func::FuncOp kernel) {
+  llvm::EquivalenceClasses<unsigned> together;
+  for (const TakenOver& operand : OperandsTakenOver(kernel))
+    for (unsigned reader : operand.readers) together.unionSets(operand.readers.front(), reader);
+  std::vector<llvm::SmallVector<unsigned>> groups;
+  for (const auto* leader : together) {
+    if (!leader->isLeader()) continue;
+    llvm::SmallVector<unsigned> group(together.member_begin(*leader), together.member_end());
+    llvm::sort(group);
+    if (group.size() > 1) groups.push_back(std::move(group));
+  }
+  llvm::sort(groups);
+  return groups;
+}
+
 std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
   mlir::Block& body = kernel.front();
   Operation* terminator = body.getTerminator();
@@ -164,21 +218,10 @@ std::vector<MayAlias> AliasesOf(mlir::func::FuncOp kernel) {
     }
   }
   if (kind != "fused") return aliases;
-  for (mlir::BlockArgument arg : body.getArguments()) {
-    llvm::DenseSet<Value> derived;
-    if (!ReadElementwise(arg, derived)) continue;
-    // All results that need the operand are computed in one go, and read it first.
-    llvm::SmallVector<Value> readers;
-    for (Value result : terminator->getOperands())
-      if (derived.contains(result)) readers.push_back(result);
-    if (readers.empty() || llvm::is_contained(terminator->getOperands(), Value(arg))) continue;
-    const auto reductions = ReductionsOf(readers.front());
-    if (llvm::any_of(readers, [&](Value reader) { return ReductionsOf(reader) != reductions; }))
-      continue;
-    for (auto [i, result] : llvm::enumerate(terminator->getOperands()))
-      if (derived.contains(result) && BytesOf(result.getType()) == BytesOf(arg.getType()))
-        aliases.push_back({static_cast<unsigned>(i), arg.getArgNumber()});
-  }
+  for (const TakenOver& operand : OperandsTakenOver(kernel))
+    for (unsigned reader : operand.readers)
+      if (BytesOf(terminator->getOperand(reader).getType()) == BytesOf(operand.arg.getType()))
+        aliases.push_back({reader, operand.arg.getArgNumber()});
   return aliases;
 }
 

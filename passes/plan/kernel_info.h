@@ -21,6 +21,11 @@ double FlopsOf(mlir::func::FuncOp kernel);
 // The operand that gives a kernel its name and line: the one op with most work.
 mlir::Operation* MainOp(mlir::func::FuncOp kernel);
 
+// Results of a fused kernel one of which may take over an operand that the others read as well, by
+// their indices. Whoever cuts the kernel into parts keeps each group in one, or the operand would
+// be overwritten before it is read.
+std::vector<llvm::SmallVector<unsigned>> ResultsTogether(mlir::func::FuncOp kernel);
+
 struct MayAlias {
   unsigned result, operand;
 };

@@ -183,5 +183,28 @@ TEST_F(VulkanFusedTest, ManyOperandsAndResults) {
                                       "return ", sum, " : ", t, "\n}"));
 }
 
+// Updates of many parameters in place, as Adam's: beyond what one shader takes, but the new moment
+// and the new parameter both read the old moment.
+TEST_F(VulkanFusedTest, ManyUpdatesInPlace) {
+  const std::string t = Tensor({3});
+  std::string arguments, results, ops, names;
+  std::vector<std::pair<size_t, size_t>> in_place;
+  constexpr size_t kCount = 40;
+  for (size_t i = 0; i < kCount; ++i) {
+    absl::StrAppend(&arguments, i ? ", " : "", "%w", i, ": ", t, ", %m", i, ": ", t, ", %g", i,
+                    ": ", t);
+    absl::StrAppend(&results, i ? ", " : "", t, ", ", t);
+    const std::string types = StrCat(" : ", t, ", ", t, "\n");
+    absl::StrAppend(&ops, "%n", i, " = trama.add %m", i, ", %g", i, types, "%u", i,
+                    " = trama.sub %w", i, ", %n", i, types);
+    absl::StrAppend(&names, i ? ", " : "", "%n", i, ", %u", i);
+    in_place.insert(in_place.end(), {{2 * i, 3 * i + 1}, {2 * i + 1, 3 * i}});
+  }
+  ExpectKernelMatches("fused",
+                      StrCat("func.func @f(", arguments, ") -> (", results, ") {\n", ops, "return ",
+                             names, " : ", results, "\n}"),
+                      1e-5, -2, 2, in_place);
+}
+
 }  // namespace
 }  // namespace trama::vulkan
