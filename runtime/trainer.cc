@@ -255,7 +255,7 @@ absl::StatusOr<std::string> Trainer::Sample() const {
 
 absl::Status Trainer::Evaluate(TrainResult* result) {
   TRAMA_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run(*session_));
-  result->val_loss = evaluation.loss;
+  result->val_loss = val_loss_ = evaluation.loss;
   ++evaluations_since_best_;
   if (!(evaluation.loss < best_val_loss_)) return absl::OkStatus();
   evaluations_since_best_ = 0;
@@ -276,7 +276,8 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   TrainResult result;
   result.step = step_;
   result.loss = loss_;
-  result.val_loss = result.best_val_loss = std::numeric_limits<double>::quiet_NaN();
+  result.val_loss = val_loss_;
+  result.best_val_loss = std::numeric_limits<double>::quiet_NaN();
   // An earlier run's best is not this one's.
   if (step_ == 0 && !options_.out.empty())
     TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(options_.out, kBestDirectory)));
@@ -307,8 +308,8 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
     bool evaluated = false;
-    const bool evaluates = !result.interrupted &&
-                           (last || (options_.eval_every > 0 && step_ % options_.eval_every == 0));
+    // Interrupted or not: who goes on from here does not come by this step again.
+    const bool evaluates = last || (options_.eval_every > 0 && step_ % options_.eval_every == 0);
     if (evaluator_ && evaluates) {
       TRAMA_RETURN_IF_ERROR(Evaluate(&result));
       evaluated = true;

@@ -134,7 +134,8 @@ class Trainer {
   int64_t total_steps_ = 0, step_ = 0;
   double best_val_loss_ = std::numeric_limits<double>::infinity();
   int64_t best_step_ = 0, evaluations_since_best_ = 0;
-  double loss_ = std::numeric_limits<double>::quiet_NaN();  // of the last update's batch
+  double loss_ = std::numeric_limits<double>::quiet_NaN();      // of the last update's batch
+  double val_loss_ = std::numeric_limits<double>::quiet_NaN();  // of the last evaluation
   int64_t tokens_ = 0;  // that updates have read, padding included; examples where there are none
   bool has_tokens_ = false;
   bool wrote_model_ = false;

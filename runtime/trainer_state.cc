@@ -75,6 +75,7 @@ absl::Status Trainer::Resume() {
   TRAMA_ASSIGN_OR_RETURN(best_val_loss_, state.GetOr<double>("best_val_loss", best_val_loss_));
   TRAMA_ASSIGN_OR_RETURN(tokens_, state.GetOr<int64_t>("tokens", 0));
   TRAMA_ASSIGN_OR_RETURN(loss_, state.GetOr<double>("loss", loss_));
+  TRAMA_ASSIGN_OR_RETURN(val_loss_, state.GetOr<double>("val_loss", val_loss_));
   if (const Json* position = state.Find("position"))
     TRAMA_RETURN_IF_ERROR(batches_->Restore(*position));
   return absl::OkStatus();
@@ -96,6 +97,7 @@ absl::Status Trainer::WriteCheckpoint() {
   state.Set("position", batches_->Position());
   state.Set("tokens", tokens_);
   if (std::isfinite(loss_)) state.Set("loss", loss_);
+  if (std::isfinite(val_loss_)) state.Set("val_loss", val_loss_);
   state.Set("evaluations_since_best", evaluations_since_best_);
   state.Set("best_step", best_step_);
   if (std::isfinite(best_val_loss_)) state.Set("best_val_loss", best_val_loss_);
