@@ -119,8 +119,11 @@ struct SumOfPads : OpRewritePattern<AddOp> {
     const std::optional<int64_t> dim = PaddedDim(pads.front());
     if (!dim || llvm::any_of(pads, [&](PadOp pad) { return PaddedDim(pad) != dim; }))
       return rw.notifyMatchFailure(op, "the pads do not lie along one dimension");
-    llvm::stable_sort(pads,
-                      [&](PadOp a, PadOp b) { return a.getStarts()[*dim] < b.getStarts()[*dim]; });
+    // Of two that start at one place, an empty one comes first.
+    auto range = [&](PadOp pad) {
+      return std::pair(pad.getStarts()[*dim], ShapeOf(pad.getX())[*dim]);
+    };
+    llvm::sort(pads, [&](PadOp a, PadOp b) { return range(a) < range(b); });
     int64_t end = 0;
     SmallVector<Value> parts;
     for (PadOp pad : pads) {

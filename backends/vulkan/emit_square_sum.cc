@@ -2,6 +2,7 @@
 // a time, in an order that shapes alone decide. Operands of one size have one shader.
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/kernel_body.h"
@@ -64,15 +65,12 @@ class SquareSumEmitter {
   template <typename Item>
   static absl::Status ForGroups(ArrayRef<Item> items, llvm::function_ref<int64_t(const Item&)> size,
                                 llvm::function_ref<absl::Status(ArrayRef<Item>)> then) {
-    std::vector<Item> sorted(items.begin(), items.end());
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [&](const Item& x, const Item& y) { return size(x) < size(y); });
-    for (size_t begin = 0, end; begin < sorted.size(); begin = end) {
-      for (end = begin; end < sorted.size() && end < begin + kTogether &&
-                        size(sorted[end]) == size(sorted[begin]);)
-        ++end;
-      TRAMA_RETURN_IF_ERROR(then(ArrayRef(sorted).slice(begin, end - begin)));
-    }
+    std::map<int64_t, std::vector<Item>> by_size;
+    for (const Item& item : items) by_size[size(item)].push_back(item);
+    for (const auto& [each, alike] : by_size)
+      for (size_t begin = 0; begin < alike.size(); begin += kTogether)
+        TRAMA_RETURN_IF_ERROR(
+            then(ArrayRef(alike).slice(begin, std::min<size_t>(kTogether, alike.size() - begin))));
     return absl::OkStatus();
   }
 

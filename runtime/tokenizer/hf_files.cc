@@ -203,7 +203,8 @@ AddedTokens AddedTokensOf(const std::vector<std::string>& tokens,
   absl::flat_hash_map<std::string_view, AddedToken> declared;
   for (const DeclaredToken& token : settings.added) {
     AddedToken& added =
-        declared.try_emplace(token.content, AddedToken{.special = false}).first->second;
+        declared.try_emplace(token.content, AddedToken{.content = {}, .special = false})
+            .first->second;
     added.special |= token.special;
     added.lstrip |= token.lstrip;
     added.rstrip |= token.rstrip;

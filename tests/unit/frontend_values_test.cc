@@ -282,8 +282,9 @@ TEST_P(Values, AlongOneDimension) {
   auto ranked = [&](const Shape& i) {
     std::vector<int64_t> order(static_cast<size_t>(n));
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return at(i, a) > at(i, b); });
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return at(i, a) > at(i, b) || (at(i, a) == at(i, b) && a < b);
+    });
     return order[static_cast<size_t>(i[d])];
   };
   ExpectValues(run([&](Tensor t) { return topk(t, few[d], d).first; }), few,

@@ -152,9 +152,11 @@ TEST(SamplerTest, TheLargestDecideOrSayThatTheyDoNot) {
     if (trial % 17 == 0) std::fill(logits.begin() + 20, logits.end(), -INFINITY);
     std::vector<int32_t> ids(kVocab);
     std::iota(ids.begin(), ids.end(), 0);
-    std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+    const auto before = [&](int32_t a, int32_t b) {
       return !std::isnan(logits[b]) && (std::isnan(logits[a]) || logits[a] > logits[b]);
-    });
+    };
+    std::sort(ids.begin(), ids.end(),
+              [&](int32_t a, int32_t b) { return before(a, b) || (!before(b, a) && a < b); });
     ids.resize(std::min(kVocab, options.Candidates()));
     std::vector<float> largest;
     for (int32_t id : ids) largest.push_back(logits[id]);
