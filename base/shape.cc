@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 namespace trama {
@@ -21,6 +22,16 @@ Shape Strides(absl::Span<const int64_t> shape) {
   Shape strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
   return strides;
+}
+
+Shape IndexOf(int64_t element, absl::Span<const int64_t> shape) {
+  Shape index(shape.size());
+  for (size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
+  return index;
+}
+
+std::string IndexText(int64_t element, absl::Span<const int64_t> shape) {
+  return absl::StrCat("[", absl::StrJoin(IndexOf(element, shape), ","), "]");
 }
 
 std::optional<Shape> Broadcast(absl::Span<const int64_t> a, absl::Span<const int64_t> b) {

@@ -18,6 +18,10 @@ std::optional<int64_t> NumElements(absl::Span<const int64_t> shape);
 std::string ToString(absl::Span<const int64_t> shape);
 // Row-major strides in elements.
 Shape Strides(absl::Span<const int64_t> shape);
+// The index of an element in row-major order.
+Shape IndexOf(int64_t element, absl::Span<const int64_t> shape);
+// "[3,7]", and "[]" in a scalar: an element's index, for messages.
+std::string IndexText(int64_t element, absl::Span<const int64_t> shape);
 // NumPy's rule: aligned at the right, sizes equal or 1; nullopt where they disagree.
 std::optional<Shape> Broadcast(absl::Span<const int64_t> a, absl::Span<const int64_t> b);
 // Python's dim: negative counts from the end; nullopt outside [-rank, rank).
