@@ -35,9 +35,20 @@ namespace trama {
 // Attributes of a model's func.func arguments and results; see the dialect's description.
 inline constexpr llvm::StringLiteral kNameAttr = "trama.name";
 inline constexpr llvm::StringLiteral kRoleAttr = "trama.role";
+// On an argument: the dimension that is its time axis.
+inline constexpr llvm::StringLiteral kSequenceAttr = "trama.sequence";
 // On a result: the argument (by index) whose storage it takes over, as a parameter's new value
 // does.
 inline constexpr llvm::StringLiteral kDonatesAttr = "trama.donates";
+// Of a model's func.func: what passes are to derive from it; docs/architecture.md.
+inline constexpr llvm::StringLiteral kDifferentiateAttr = "trama.differentiate";
+inline constexpr llvm::StringLiteral kInputGradientsAttr = "trama.input_gradients";
+inline constexpr llvm::StringLiteral kDropResultAttr = "trama.drop_result";
+inline constexpr llvm::StringLiteral kTrainableAttr = "trama.trainable";
+inline constexpr llvm::StringLiteral kOptimizerAttr = "trama.optimizer";
+inline constexpr llvm::StringLiteral kAccumulateAttr = "trama.accumulate";
+inline constexpr llvm::StringLiteral kApplyAttr = "trama.apply";
+inline constexpr llvm::StringLiteral kDecodeAttr = "trama.decode";
 // On an outlined kernel: its family, such as "fused", "matmul", "attention".
 inline constexpr llvm::StringLiteral kKindAttr = "trama.kind";
 

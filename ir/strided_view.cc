@@ -1,6 +1,7 @@
 #include "ir/strided_view.h"
 
 #include "base/shape.h"
+#include "ir/infer_util.h"
 
 namespace trama {
 namespace {
@@ -8,34 +9,28 @@ using llvm::ArrayRef;
 using llvm::SmallVector;
 using mlir::Value;
 
-ArrayRef<int64_t> ShapeOf(Value value) {
-  return mlir::cast<mlir::RankedTensorType>(value.getType()).getShape();
+StridedView Whole(Value value) {
+  const Shape strides = Strides({ShapeOf(value).data(), ShapeOf(value).size()});
+  return {value, 0, SmallVector<int64_t>(strides.begin(), strides.end())};
 }
 
-SmallVector<int64_t> RowMajor(ArrayRef<int64_t> shape) {
-  SmallVector<int64_t> strides(shape.size(), 1);
-  for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
-  return strides;
-}
-
-// Inverts one view step: from the view of the op's result to that of its operand.
+// What a view adds to the place of its operand's elements: element i of the result lies at
+// offset + sum(i_d * strides_d), in whatever memory the operand's strides are of.
 struct Step {
-  Value operand;
-  // Index map: operand element = offset + sum over result dims of i_d * strides_d.
   int64_t offset = 0;
   SmallVector<int64_t> strides;
 };
 
-std::optional<Step> OneStep(Value value, ArrayRef<int64_t> base) {
-  // `base`: the strides of the operand's dimensions.
+// `base`: the strides of the operand of the view that gives `value`. nullopt where a dimension of
+// the result would have no single stride.
+std::optional<Step> StepThrough(Value value, ArrayRef<int64_t> base) {
   mlir::Operation* op = value.getDefiningOp();
+  Step step;
   if (auto transpose = mlir::dyn_cast_or_null<TransposeOp>(op)) {
-    Step step{transpose.getX(), 0, {}};
     for (int64_t dim : transpose.getPermutation()) step.strides.push_back(base[dim]);
     return step;
   }
   if (auto slice = mlir::dyn_cast_or_null<SliceOp>(op)) {
-    Step step{slice.getX(), 0, {}};
     for (auto [dim, stride] : llvm::enumerate(base)) {
       step.offset += slice.getStarts()[dim] * stride;
       step.strides.push_back(slice.getStrides()[dim] * stride);
@@ -44,7 +39,7 @@ std::optional<Step> OneStep(Value value, ArrayRef<int64_t> base) {
   }
   if (auto broadcast = mlir::dyn_cast_or_null<BroadcastOp>(op)) {
     ArrayRef<int64_t> from = ShapeOf(broadcast.getX()), to = ShapeOf(value);
-    Step step{broadcast.getX(), 0, SmallVector<int64_t>(to.size(), 0)};
+    step.strides.assign(to.size(), 0);
     for (size_t d = 0; d < from.size(); ++d)
       step.strides[to.size() - from.size() + d] = from[d] == 1 ? 0 : base[d];
     return step;
@@ -52,14 +47,13 @@ std::optional<Step> OneStep(Value value, ArrayRef<int64_t> base) {
   if (auto reshape = mlir::dyn_cast_or_null<ReshapeOp>(op)) {
     auto strides = ReshapeStrides(ShapeOf(reshape.getX()), base, ShapeOf(value));
     if (!strides) return std::nullopt;
-    return Step{reshape.getX(), 0, *strides};
+    step.strides = *strides;
+    return step;
   }
   return std::nullopt;
 }
 
-bool IsView(mlir::Operation* op) {
-  return op && mlir::isa<TransposeOp, SliceOp, BroadcastOp, ReshapeOp>(op);
-}
+bool IsView(mlir::Operation* op) { return op && op->hasTrait<OpTrait::View>(); }
 }  // namespace
 
 std::optional<SmallVector<int64_t>> ReshapeStrides(ArrayRef<int64_t> from,
@@ -108,24 +102,22 @@ std::optional<SmallVector<int64_t>> ReshapeStrides(ArrayRef<int64_t> from,
 }
 
 StridedView ReadView(Value value) {
-  // Walk up while the whole chain stays strided: compose from the outermost operand downwards, so
-  // try the longest chain first.
   SmallVector<Value> chain{value};
   while (IsView(chain.back().getDefiningOp()))
     chain.push_back(chain.back().getDefiningOp()->getOperand(0));
-  for (size_t root = chain.size(); root-- > 0;) {
-    StridedView view{chain[root], 0, RowMajor(ShapeOf(chain[root]))};
-    bool strided = true;
-    for (size_t i = root; i-- > 0 && strided;) {
-      std::optional<Step> step = OneStep(chain[i], view.strides);
-      strided = step.has_value();
-      if (!strided) break;
+  // The longest chain through which every dimension of `value` keeps one stride.
+  for (size_t root = chain.size() - 1; root > 0; --root) {
+    StridedView view = Whole(chain[root]);
+    size_t i = root;
+    for (; i > 0; --i) {
+      std::optional<Step> step = StepThrough(chain[i - 1], view.strides);
+      if (!step) break;
       view.offset += step->offset;
-      view.strides = step->strides;
+      view.strides = std::move(step->strides);
     }
-    if (strided) return view;
+    if (i == 0) return view;
   }
-  return {value, 0, RowMajor(ShapeOf(value))};
+  return Whole(value);
 }
 
 StridedView WriteView(Value value) {
@@ -139,7 +131,7 @@ StridedView WriteView(Value value) {
   }
   // The longest chain through which every dimension of `value` keeps one stride.
   for (size_t length = chain.size(); length > 0; --length) {
-    StridedView view{values[length], 0, RowMajor(ShapeOf(values[length]))};
+    StridedView view = Whole(values[length]);
     bool strided = true;
     for (size_t i = length; i-- > 0 && strided;) {
       ArrayRef<int64_t> shape = ShapeOf(values[i]);
@@ -163,7 +155,7 @@ StridedView WriteView(Value value) {
     }
     if (strided) return view;
   }
-  return {value, 0, RowMajor(ShapeOf(value))};
+  return Whole(value);
 }
 
 }  // namespace trama

@@ -47,8 +47,8 @@ bool LooksLikeScores(Value v, int depth = 0) {
 // Whether autodiff will want the gradient of v: it depends on what the function's gradients are of.
 bool NeedsGradient(Value v) {
   auto func = v.getParentRegion()->getParentOfType<mlir::func::FuncOp>();
-  if (!func || !func->hasAttr("trama.differentiate")) return false;
-  const bool inputs = func->hasAttr("trama.input_gradients");
+  if (!func || !func->hasAttr(kDifferentiateAttr)) return false;
+  const bool inputs = func->hasAttr(kInputGradientsAttr);
   llvm::SetVector<Value> seen;
   seen.insert(v);
   for (size_t i = 0; i < seen.size(); ++i) {
@@ -78,7 +78,7 @@ Value TakeScale(Value v, double& scale, mlir::OpBuilder& b) {
     }
     return v;
   }
-  if (!mlir::isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp>(op)) return v;
+  if (!op->hasTrait<OpTrait::View>()) return v;
   Value x = TakeScale(op->getOperand(0), scale, b);
   if (x == op->getOperand(0)) return v;
   Operation* view = b.clone(*op);
@@ -336,8 +336,8 @@ class Fuser {
     return e_.Reshape(v, {lead_[0], lead_[1], ShapeOf(v)[shape.size() - 2], ShapeOf(v).back()});
   }
 
-  // What broadcasts to scores of any of their shapes on the way, as what broadcasts to [B, H, T,
-  // S].
+  // A mask that broadcasts to scores in one of their shapes on the way, so that it broadcasts to
+  // [B, H, T, S].
   Value MaskToHeads(Value v) {
     SmallVector<int64_t> shape(ShapeOf(v));
     while (shape.size() < 2) shape.insert(shape.begin(), 1);
@@ -399,11 +399,6 @@ class Fuser {
     if (heads_ && merged && ShapeOf(mask).size() == 3 && ShapeOf(mask)[0] != 1)
       return Refuse("it is not clear which heads a mask of three dimensions belongs to");
     return llvm::success();
-  }
-
-  static Value PeelBroadcasts(Value v) {
-    while (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
-    return v;
   }
 
   // Dropout's random numbers are counted over the shape it was written with.

@@ -95,7 +95,7 @@ struct FuseActivation : OpRewritePattern<Op> {
   LogicalResult matchAndRewrite(Op op, PatternRewriter& rw) const override {
     const std::optional<Activation> activation = ActivationOf(op);
     auto func = op->template getParentOfType<mlir::func::FuncOp>();
-    if (!func || func->hasAttr("trama.differentiate"))
+    if (!func || func->hasAttr(kDifferentiateAttr))
       return rw.notifyMatchFailure(op, "the program is differentiated");
     auto linear = op.getX().template getDefiningOp<LinearOp>();
     MatmulOp matmul = WeightedBy(op.getX(), op);

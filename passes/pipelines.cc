@@ -1,6 +1,7 @@
 #include "passes/pipelines.h"
 
 #include "base/status_macros.h"
+#include "ir/source_line.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Diagnostics.h"
@@ -60,16 +61,6 @@ class StageRecorder : public mlir::PassInstrumentation {
   int count_ = 0;
 };
 
-std::string LineOf(mlir::Location loc) {
-  std::string line;
-  loc->walk([&](mlir::Location inner) {
-    auto file = mlir::dyn_cast<mlir::FileLineColLoc>(inner);
-    if (!file) return mlir::WalkResult::advance();
-    line = absl::StrCat(" (", file.getFilename().str(), ":", file.getLine(), ")");
-    return mlir::WalkResult::interrupt();
-  });
-  return line;
-}
 }  // namespace
 
 void BuildModelPipeline(mlir::OpPassManager& pm) {
@@ -109,10 +100,11 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   std::string error;
   mlir::ScopedDiagnosticHandler handler(
       module.getContext(), [&](mlir::Diagnostic& diagnostic) -> mlir::LogicalResult {
-        const std::string text = diagnostic.str() + LineOf(diagnostic.getLocation());
-        if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error) {
-          if (error.empty()) error = text;
-        }
+        if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error || !error.empty())
+          return mlir::success();
+        error = diagnostic.str();
+        const std::string line = SourceLine(diagnostic.getLocation());
+        if (!line.empty()) absl::StrAppend(&error, " (", line, ")");
         return mlir::success();
       });
   if (!options.dump_dir.empty()) {
@@ -125,8 +117,8 @@ absl::StatusOr<plan::Plan> Compile(mlir::ModuleOp module, const CompileOptions& 
   }
   mlir::PassManager pm(module.getContext());
   absl::Status dumped;
-  auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report, &dumped);
   if (report || !options.dump_dir.empty()) {
+    auto recorder = std::make_unique<StageRecorder>(options.dump_dir, report, &dumped);
     recorder->Record("traced", module);
     pm.addInstrumentation(std::move(recorder));
   }

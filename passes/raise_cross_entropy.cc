@@ -1,5 +1,6 @@
 // The negative log-likelihood of a picked class becomes cross_entropy, which keeps no matrix of
 // probabilities. Runs after raise-softmax, which finds the log_softmax.
+#include "base/ignore_index.h"
 #include "ir/builder_util.h"
 #include "passes/passes.h"
 #include "passes/support/remarks.h"
@@ -24,14 +25,9 @@ struct Pick {
   Value from, targets;
 };
 
-Value SkipBroadcastOps(Value v) {
-  while (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
-  return v;
-}
-
 // v counts 0, 1, .. along the last dimension of `size` and does not vary otherwise.
 bool CountsAlongLast(Value v, int64_t size) {
-  v = SkipBroadcastOps(v);
+  v = PeelBroadcasts(v);
   if (ShapeOf(v).empty() || ShapeOf(v).back() != size) return false;
   auto iota = SkipBroadcasts(v).getDefiningOp<IotaOp>();
   if (!iota) return false;
@@ -49,7 +45,7 @@ Value OneHotTargets(Value mask, Value x) {
   const int64_t rows = mlir::ShapedType::getNumElements(shape.drop_back());
   for (auto [t, index] :
        {std::pair(compare.getLhs(), compare.getRhs()), {compare.getRhs(), compare.getLhs()}}) {
-    Value targets = SkipBroadcastOps(t);
+    Value targets = PeelBroadcasts(t);
     if (CountsAlongLast(index, shape.back()) && !ShapeOf(targets).empty() &&
         ShapeOf(targets).back() == 1 && TypeOf(targets).getNumElements() == rows)
       return targets;
@@ -59,7 +55,7 @@ Value OneHotTargets(Value mask, Value x) {
 
 // The mask of a one-hot tensor of floats; null otherwise.
 Value OneHotMask(Value v) {
-  v = SkipBroadcastOps(v);
+  v = PeelBroadcasts(v);
   if (auto cast = v.getDefiningOp<CastOp>()) return cast.getX();
   auto select = v.getDefiningOp<SelectOp>();
   const bool one_hot = select && Splat(select.getOnTrue()) == 1 && Splat(select.getOnFalse()) == 0;
@@ -92,10 +88,10 @@ std::optional<Pick> ReadPick(Value v) {
 void ReplaceByCrossEntropy(Operation* op, Value x, Value targets, PatternRewriter& rw) {
   Emitter e(rw, op->getLoc());
   Value logits = e.FlattenRows(x);
-  constexpr int64_t kIgnoreIndex = -100;  // picks nothing, so 0 in both forms
+  // Such a target picks nothing: 0 in both forms.
   auto loss =
       CrossEntropyOp::create(rw, op->getLoc(), logits, e.Reshape(targets, {ShapeOf(logits)[0]}),
-                             kIgnoreIndex, llvm::APFloat(0.0));
+                             int64_t{kIgnoreIndex}, llvm::APFloat(0.0));
   rw.replaceOp(op, e.Reshape(e.Neg(loss.getY()), ShapeOf(op->getResult(0))));
 }
 

@@ -55,7 +55,7 @@ llvm::SmallVector<Value> Cone(Value v) {
   return cone.takeVector();
 }
 
-// What is computed from `v` by arithmetic, in program order of discovery: candidates for the
+// What is computed from `v` by arithmetic, in the order that it is found: candidates for the
 // result.
 llvm::SmallVector<Operation*> Uses(Value v) {
   constexpr size_t kMaxValues = 32;

@@ -2,9 +2,9 @@
 
 #include <map>
 
-#include "backends/reference/tensor.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
+#include "ir/element_type.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/pipelines.h"
 
@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<HostTensor>> RunOnDevice(Device& device, mlir::Module
   std::vector<HostTensor> results;
   for (auto [i, type] : llvm::enumerate(main.getResultTypes())) {
     auto tensor = mlir::cast<mlir::RankedTensorType>(type);
-    results.emplace_back(reference::DTypeOf(tensor.getElementType()),
+    results.emplace_back(DTypeOf(tensor.getElementType()),
                          Shape(tensor.getShape().begin(), tensor.getShape().end()));
     result_of[main.getResultAttrOfType<mlir::StringAttr>(i, kNameAttr).str()] = i;
   }

@@ -7,6 +7,7 @@
 #include "backends/reference/interpreter.h"
 #include "backends/reference/tensor.h"
 #include "ir/dialect.h"
+#include "ir/element_type.h"
 
 namespace trama {
 
@@ -15,7 +16,7 @@ std::vector<HostTensor> RandomInputs(mlir::func::FuncOp function, uint64_t seed)
   std::vector<HostTensor> inputs;
   for (mlir::BlockArgument argument : function.getArguments()) {
     auto type = mlir::cast<mlir::RankedTensorType>(argument.getType());
-    const DType dtype = reference::DTypeOf(type.getElementType());
+    const DType dtype = DTypeOf(type.getElementType());
     auto name = function.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), kNameAttr);
     const bool pad = name && name == "pad";
     HostTensor tensor(IsFloat(dtype) ? DType::kF64 : dtype,

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-
 namespace trama {
 
 Tolerance ToleranceOf(DType dtype) {
@@ -39,12 +36,6 @@ std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor
       return Difference{i, a, b};
   }
   return std::nullopt;
-}
-
-std::string IndexText(int64_t element, const Shape& shape) {
-  Shape index(shape.size());
-  for (size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
-  return absl::StrCat("[", absl::StrJoin(index, ","), "]");
 }
 
 }  // namespace trama

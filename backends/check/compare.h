@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "base/host_tensor.h"
 
@@ -27,8 +26,5 @@ struct Difference {
 std::optional<Difference> FindDifference(const HostTensor& got, const HostTensor& want,
                                          const Tolerance& tolerance,
                                          const HostTensor* rounding = nullptr);
-
-// "[3,7]", and "[]" in a scalar.
-std::string IndexText(int64_t element, const Shape& shape);
 
 }  // namespace trama

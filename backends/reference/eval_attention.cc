@@ -1,4 +1,5 @@
 // attention and attention_grad, with the T x S matrix row by row.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

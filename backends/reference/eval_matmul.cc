@@ -46,9 +46,9 @@ double Activate(Activation activation, double x) {
     case Activation::relu:
       return x < 0 ? 0 : x;
     case Activation::gelu:
-      return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+      return Gelu(x, /*with_tanh=*/false);
     case Activation::gelu_tanh:
-      return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+      return Gelu(x, /*with_tanh=*/true);
     case Activation::tanh:
       return std::tanh(x);
     case Activation::sigmoid:

@@ -7,6 +7,12 @@
 #include "ir/compare.h"
 
 namespace trama::reference {
+
+double Gelu(double x, bool with_tanh) {
+  if (!with_tanh) return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+}
+
 namespace {
 
 // y[i] = f(x[i]); f takes doubles and, where the op has integers, int64s.
@@ -103,11 +109,6 @@ void Cast(Inputs<CastOp> in, Results out) {
   }
   // To round to half the width is what such a cast is for, also where f32 stands for f64.
   if (y.dtype == DType::kBF16 || y.dtype == DType::kF16) y.Round(/*keep_double=*/false);
-}
-
-double Gelu(double x, bool with_tanh) {
-  if (!with_tanh) return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
-  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
 }
 
 double GeluSlope(double x, bool with_tanh) {

@@ -48,5 +48,7 @@ absl::StatusOr<std::vector<Tensor>> ArgumentsOf(mlir::func::FuncOp function,
 // Element i of random_uniform(rng, op_id) over a tensor whose examples have `example_size`
 // elements.
 double UniformAt(const Tensor& rng, int64_t op_id, int64_t example_size, int64_t i);
+// x Phi(x), exactly or by tanh.
+double Gelu(double x, bool with_tanh);
 
 }  // namespace trama::reference

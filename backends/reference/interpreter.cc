@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "backends/reference/evaluators.h"
 #include "base/status_macros.h"
+#include "ir/source_line.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace trama::reference {
@@ -16,23 +17,9 @@ std::map<std::string, Evaluator, std::less<>>& Table() {
   return *table;
 }
 
-std::string Describe(mlir::Location loc) {
-  if (auto file = mlir::dyn_cast<mlir::FileLineColLoc>(loc))
-    return absl::StrCat(file.getFilename().str(), ":", file.getLine());
-  std::string text;
-  llvm::raw_string_ostream(text) << loc;
-  return text;
-}
-
 bool IsClose(double got, double want, double atol, double rtol) {
   if (std::isnan(want)) return std::isnan(got);
   return got == want || std::abs(got - want) <= atol + rtol * std::abs(want);
-}
-
-Shape IndexOf(int64_t i, const Shape& shape) {
-  Shape index(shape.size());
-  for (size_t d = shape.size(); d-- > 0; i /= shape[d]) index[d] = i % shape[d];
-  return index;
 }
 
 // One activation of a function.
@@ -81,7 +68,7 @@ class Frame {
     if (!evaluator)
       return absl::UnimplementedError(
           absl::StrCat("reference: no meaning for ", op.getName().getStringRef().str(), " (",
-                       Describe(op.getLoc()), "): neither loops nor a decomposition"));
+                       LocationText(op.getLoc()), "): neither loops nor a decomposition"));
     std::vector<Tensor> results;
     for (mlir::Type type : op.getResultTypes()) results.push_back(ZerosOf(type));
     (*evaluator)(&op, {operands.data(), operands.size()}, results);
@@ -109,7 +96,7 @@ class Frame {
     const double atol = op.getAtol().convertToDouble(), rtol = op.getRtol().convertToDouble();
     for (int64_t i = 0; i < want.size(); ++i) {
       if (IsClose(got.at(i), want.at(i), atol, rtol)) continue;
-      Mismatch mismatch{Describe(op.getLoc()), IndexOf(i, want.shape), got.at(i), want.at(i)};
+      Mismatch mismatch{LocationText(op.getLoc()), IndexOf(i, want.shape), got.at(i), want.at(i)};
       if (!options_.mismatches)
         return absl::FailedPreconditionError(absl::StrCat(
             mismatch.location, ": check_close: element [", absl::StrJoin(mismatch.index, ","),

@@ -44,8 +44,6 @@ struct Tensor {
 
 // The nearest value of a float dtype, ties to even.
 double Nearest(DType dtype, double value);
-// The dtype of an MLIR element type; types that the dialect has not give kF32.
-DType DTypeOf(mlir::Type element);
 Tensor ZerosOf(mlir::Type tensor_type);
 
 // Row-major strides of `from` seen as broadcast to `to`: 0 where it is repeated.

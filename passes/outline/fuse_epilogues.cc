@@ -15,11 +15,6 @@ constexpr size_t kMaxEpilogueOps = 12;
 constexpr size_t kMaxEpilogueInputs = 6;
 constexpr size_t kMaxEpilogueOutputs = 3;
 
-bool IsSplat(Operation* op) {
-  auto constant = mlir::dyn_cast_or_null<ConstantOp>(op);
-  return constant && mlir::cast<mlir::ElementsAttr>(constant.getValue()).isSplat();
-}
-
 // Views of a constant or of memory, one stride a dimension.
 bool IsReadable(Value value) {
   Operation* root = ReadView(value).root.getDefiningOp();

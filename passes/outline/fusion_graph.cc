@@ -12,6 +12,11 @@ bool IsCopied(Operation* op) {
   return op->hasTrait<OpTrait::View>() || mlir::isa<ConstantOp, IotaOp>(op);
 }
 
+bool IsSplat(Operation* op) {
+  auto constant = mlir::dyn_cast_or_null<ConstantOp>(op);
+  return constant && mlir::cast<mlir::ElementsAttr>(constant.getValue()).isSplat();
+}
+
 void Sources(Value value, SetVector<Value>& sources) {
   Operation* op = value.getDefiningOp();
   if (!op || !IsCopied(op)) {

@@ -14,6 +14,9 @@ namespace trama {
 // views. They belong to no group of the graph.
 bool IsCopied(mlir::Operation* op);
 
+// Whether the op, which may be null, is a constant of one value.
+bool IsSplat(mlir::Operation* op);
+
 // Through copied ops to what has been computed: results of other ops and arguments.
 void Sources(mlir::Value value, llvm::SetVector<mlir::Value>& sources);
 

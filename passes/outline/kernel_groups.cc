@@ -19,11 +19,6 @@ std::string KindOf(Operation* op, bool compiles_bodies) {
   return fused ? "fused" : op->getName().stripDialect().str();
 }
 
-bool IsSplat(Operation* op) {
-  auto constant = mlir::dyn_cast_or_null<ConstantOp>(op);
-  return constant && mlir::cast<mlir::ElementsAttr>(constant.getValue()).isSplat();
-}
-
 // The operand may be had from `value`'s buffer under another type.
 bool IsAlias(Value value, const KernelGroup& group, const Owned& owned) {
   while (auto reshape = value.getDefiningOp<ReshapeOp>()) {

@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<Place>> BlockAllocator::Allocate(const std::vector<Li
   std::vector<Place> places(values.size());
   std::vector<size_t> placed;
   for (size_t i : order) {
-    const uint64_t bytes = (values[i].bytes + alignment_ - 1) / alignment_ * alignment_;
+    const uint64_t bytes = Aligned(values[i].bytes);
     if (bytes > max_block_bytes_)
       return absl::ResourceExhaustedError(
           absl::StrCat("a tensor of ", values[i].bytes, " bytes does not fit in a block of ",
@@ -47,8 +47,7 @@ absl::StatusOr<std::vector<Place>> BlockAllocator::Allocate(const std::vector<Li
       for (size_t j : placed)
         if (places[j].block == block && values[j].first <= values[i].last &&
             values[i].first <= values[j].last)
-          taken.push_back({places[j].offset, places[j].offset + (values[j].bytes + alignment_ - 1) /
-                                                                    alignment_ * alignment_});
+          taken.push_back({places[j].offset, places[j].offset + Aligned(values[j].bytes)});
       const uint64_t offset = BestFit(std::move(taken), bytes);
       if (offset + bytes > max_block_bytes_) continue;
       places[i] = {block, offset};

@@ -34,6 +34,10 @@ class BlockAllocator {
   const std::vector<uint64_t>& blocks() const { return blocks_; }
 
  private:
+  uint64_t Aligned(uint64_t bytes) const {
+    return (bytes + alignment_ - 1) / alignment_ * alignment_;
+  }
+
   uint64_t alignment_, max_block_bytes_;
   std::vector<uint64_t> blocks_;
 };

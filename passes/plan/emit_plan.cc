@@ -2,8 +2,8 @@
 #include <map>
 
 #include "base/status_macros.h"
+#include "ir/source_line.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "passes/passes.h"
@@ -15,18 +15,6 @@ namespace trama {
 namespace {
 using mlir::Operation;
 using mlir::func::FuncOp;
-
-// The DSL's file and line: "gpt2.h:41"; "" where the op has none.
-std::string LineOf(mlir::Location loc) {
-  std::string line;
-  loc->walk([&](mlir::Location inner) {
-    auto file = mlir::dyn_cast<mlir::FileLineColLoc>(inner);
-    if (!file) return mlir::WalkResult::advance();
-    line = absl::StrCat(llvm::sys::path::filename(file.getFilename()).str(), ":", file.getLine());
-    return mlir::WalkResult::interrupt();
-  });
-  return line;
-}
 
 // One op's attributes for plugins that do not read MLIR. A constant has its splat value; enums
 // have their spelling, as "gelu_tanh".
@@ -185,7 +173,7 @@ absl::StatusOr<plan::Plan> EmitPlan(mlir::ModuleOp module, const CompileOptions&
         out->add_operands(buffers.lookup(operand));
       for (mlir::Value result : dispatch->getResults()) out->add_results(buffers.lookup(result));
       out->set_label(LabelOf(dispatch, func, kernel));
-      out->set_location(LineOf(dispatch.getLoc()));
+      out->set_location(SourceLine(dispatch.getLoc()));
     }
     AddBindings(func, buffers, *program);
   }

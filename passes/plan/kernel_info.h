@@ -18,7 +18,7 @@ double FlopsOf(mlir::Operation* op);
 // The same for everything in a kernel.
 double FlopsOf(mlir::func::FuncOp kernel);
 
-// The operand that gives a kernel its name and line: the one op with most work.
+// The op that gives a kernel its name and line: the one with most work.
 mlir::Operation* MainOp(mlir::func::FuncOp kernel);
 
 // Results of a fused kernel one of which may take over an operand that the others read as well, by

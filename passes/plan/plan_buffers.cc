@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/status_macros.h"
+#include "ir/element_type.h"
 #include "passes/passes.h"
 #include "passes/plan/block_allocator.h"
 #include "passes/plan/kernel_info.h"
@@ -288,16 +289,12 @@ class Planner {
   std::map<std::tuple<uint32_t, uint64_t, std::string, std::string>, uint32_t> buffer_index_;
 };
 
-std::string DTypeText(mlir::Type element) {
-  if (element.isInteger(1)) return "bool";
-  return TypeText(element);
-}
 }  // namespace
 
 plan::TensorType ToPlan(mlir::Type type) {
   const auto tensor = mlir::cast<RankedTensorType>(type);
   plan::TensorType result;
-  result.set_dtype(DTypeText(tensor.getElementType()));
+  result.set_dtype(std::string(Name(DTypeOf(tensor.getElementType()))));
   for (int64_t size : tensor.getShape()) result.add_shape(size);
   return result;
 }

@@ -204,8 +204,6 @@ std::optional<Affine> Through(Operation* view, Affine a) {
   return result;
 }
 
-bool IsView(Operation* op) { return mlir::isa<ReshapeOp, BroadcastOp, TransposeOp, SliceOp>(op); }
-
 std::optional<Affine> ReadAffine(Value v, int depth) {
   if (std::optional<double> c = Splat(v)) return Affine{{}, *c};
   Operation* op = v.getDefiningOp();
@@ -218,7 +216,7 @@ std::optional<Affine> ReadAffine(Value v, int depth) {
   if (op->getNumOperands() == 0) return std::nullopt;
   auto l = ReadAffine(op->getOperand(0), depth + 1);
   if (!l) return std::nullopt;
-  if (IsView(op)) return Through(op, *l);
+  if (op->hasTrait<OpTrait::View>()) return Through(op, *l);
   if (mlir::isa<CastOp>(op)) {
     const bool bools = ElementOf(v).isInteger(1) || ElementOf(op->getOperand(0)).isInteger(1);
     return bools ? std::nullopt : l;
@@ -243,7 +241,7 @@ std::optional<Affine> ReadPredicate(Value v, int depth = 0) {
     if (!a) return std::nullopt;
     return Combine(*a, -1, Affine{{}, 1}, -1);
   }
-  if (IsView(op)) {
+  if (op->hasTrait<OpTrait::View>()) {
     auto a = ReadPredicate(op->getOperand(0), depth + 1);
     return a ? Through(op, *a) : std::nullopt;
   }
@@ -265,8 +263,7 @@ std::optional<Affine> ReadPredicate(Value v, int depth = 0) {
 
 // Whether a literal constant is the causal mask.
 bool IsCausalConstant(const Literal& literal, int64_t queries, int64_t keys) {
-  Value v = literal.condition;
-  while (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
+  Value v = PeelBroadcasts(literal.condition);
   auto constant = v.getDefiningOp<ConstantOp>();
   auto dense = constant ? mlir::dyn_cast<mlir::DenseElementsAttr>(constant.getValue())
                         : mlir::DenseElementsAttr();

@@ -149,7 +149,7 @@ void Multiply(Value v, bool inverted, int depth, Product& product) {
 std::optional<double> Splat(Value v) {
   while (Operation* op = v.getDefiningOp()) {
     if (auto constant = mlir::dyn_cast<ConstantOp>(op)) return SplatValue(constant.getValueAttr());
-    const bool moves = mlir::isa<ReshapeOp, BroadcastOp, TransposeOp, SliceOp>(op);
+    const bool moves = op->hasTrait<OpTrait::View>();
     const bool casts = mlir::isa<CastOp>(op) && IsFloat(v) && IsFloat(op->getOperand(0));
     if (!moves && !casts) return std::nullopt;
     v = op->getOperand(0);
@@ -178,6 +178,11 @@ Value SkipBroadcasts(Value v) {
     if (!ones && !mlir::isa<BroadcastOp>(op)) break;
     v = op->getOperand(0);
   }
+  return v;
+}
+
+Value PeelBroadcasts(Value v) {
+  while (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
   return v;
 }
 

@@ -15,6 +15,8 @@ bool NearlyEqual(double a, double b, mlir::Type element);
 
 // x seen through broadcasts, and through reshapes that only add or drop dimensions of size 1.
 mlir::Value SkipBroadcasts(mlir::Value v);
+// x seen through broadcasts alone.
+mlir::Value PeelBroadcasts(mlir::Value v);
 // y is x with dimensions of size 1 added or dropped, or x itself.
 bool SameButOnes(llvm::ArrayRef<int64_t> x, llvm::ArrayRef<int64_t> y);
 

@@ -8,17 +8,6 @@
 
 namespace trama {
 
-// The function's attributes that ask for what passes derive; docs/architecture.md.
-inline constexpr llvm::StringLiteral kDifferentiateAttr = "trama.differentiate";
-inline constexpr llvm::StringLiteral kInputGradientsAttr = "trama.input_gradients";
-inline constexpr llvm::StringLiteral kDropResultAttr = "trama.drop_result";
-inline constexpr llvm::StringLiteral kTrainableAttr = "trama.trainable";
-inline constexpr llvm::StringLiteral kOptimizerAttr = "trama.optimizer";
-inline constexpr llvm::StringLiteral kAccumulateAttr = "trama.accumulate";
-inline constexpr llvm::StringLiteral kApplyAttr = "trama.apply";
-inline constexpr llvm::StringLiteral kDecodeAttr = "trama.decode";
-inline constexpr llvm::StringLiteral kSequenceAttr = "trama.sequence";
-
 // "" where the argument or result has no name.
 llvm::StringRef ArgName(mlir::func::FuncOp func, unsigned i);
 llvm::StringRef ArgRole(mlir::func::FuncOp func, unsigned i);

@@ -1,5 +1,6 @@
 #include "passes/support/remarks.h"
 
+#include "ir/source_line.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 
@@ -7,14 +8,6 @@ namespace trama {
 namespace {
 
 constexpr llvm::StringLiteral kPrefix = "trama.";
-
-std::string LocationString(mlir::Location location) {
-  if (auto at = location->findInstanceOf<mlir::FileLineColLoc>())
-    return (at.getFilename().getValue() + ":" + llvm::Twine(at.getLine())).str();
-  std::string text;
-  llvm::raw_string_ostream(text) << location;
-  return text;
-}
 
 mlir::remark::RemarkOpts OptionsOf(mlir::Operation* op, llvm::StringRef name,
                                    llvm::StringRef category) {
@@ -32,7 +25,7 @@ class Collector : public mlir::remark::detail::MLIRRemarkStreamerBase {
     std::string message;
     for (const auto& arg : remark.getArgs()) message += arg.val;
     remarks_->push_back({pass.str(), remark.getFunction().str(), std::move(message),
-                         LocationString(remark.getLocation())});
+                         LocationText(remark.getLocation())});
   }
 
  private:

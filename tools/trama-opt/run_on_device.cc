@@ -2,10 +2,11 @@
 
 #include <cmath>
 
-#include "backends/reference/tensor.h"
 #include "base/status_macros.h"
 #include "ir/dialect.h"
+#include "ir/element_type.h"
 #include "ir/infer_util.h"
+#include "ir/source_line.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/pipelines.h"
@@ -37,7 +38,7 @@ struct Prepared {
 
 HostTensor ToHost(mlir::DenseElementsAttr attr) {
   auto type = mlir::cast<mlir::RankedTensorType>(attr.getType());
-  HostTensor tensor(reference::DTypeOf(type.getElementType()), Shape(type.getShape()));
+  HostTensor tensor(DTypeOf(type.getElementType()), Shape(type.getShape()));
   int64_t i = 0;
   if (mlir::isa<mlir::FloatType>(type.getElementType())) {
     for (llvm::APFloat value : attr.getValues<llvm::APFloat>()) {
@@ -52,12 +53,6 @@ HostTensor ToHost(mlir::DenseElementsAttr attr) {
                                               : value.getSExtValue()));
   }
   return tensor;
-}
-
-std::string LineOf(mlir::Location loc) {
-  if (auto file = mlir::dyn_cast<mlir::FileLineColLoc>(loc))
-    return absl::StrCat(file.getFilename().str(), ":", file.getLine());
-  return "unknown line";
 }
 
 // Turns @main's constants into inputs and what its checks compare into results, and leaves only the
@@ -87,11 +82,10 @@ Prepared Prepare(mlir::ModuleOp module, FuncOp main) {
         return {ToHost(dense), ""};
     if (!llvm::is_contained(results, value)) results.push_back(value);
     const size_t i = llvm::find(results, value) - results.begin();
-    return {HostTensor(reference::DTypeOf(ElementOf(value)), Shape(ShapeOf(value))),
-            absl::StrCat("out", i)};
+    return {HostTensor(DTypeOf(ElementOf(value)), Shape(ShapeOf(value))), absl::StrCat("out", i)};
   };
   for (CheckCloseOp check : llvm::make_early_inc_range(block.getOps<CheckCloseOp>())) {
-    prepared.checks.push_back({LineOf(check.getLoc()), check.getAtol().convertToDouble(),
+    prepared.checks.push_back({LocationText(check.getLoc()), check.getAtol().convertToDouble(),
                                check.getRtol().convertToDouble(), side(check.getGot()),
                                side(check.getWant())});
     check.erase();
@@ -151,10 +145,7 @@ void Compare(const Check& check, std::vector<Mismatch>& mismatches) {
     if (g == w || (std::isnan(g) && std::isnan(w)) ||
         std::abs(g - w) <= check.atol + check.rtol * std::abs(w))
       continue;
-    Shape index(want.shape.size());
-    int64_t rest = i;
-    for (size_t d = index.size(); d-- > 0; rest /= want.shape[d]) index[d] = rest % want.shape[d];
-    mismatches.push_back({check.location, index, g, w});
+    mismatches.push_back({check.location, IndexOf(i, want.shape), g, w});
   }
 }
 
