@@ -1,4 +1,4 @@
-// The names that activation() of functional.h knows.
+// The activations that a config names.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 namespace trama {
 
-const std::vector<std::string>& Activations();
+// The names that activation() of functional.h knows.
+std::vector<std::string> Activations();
 
 }  // namespace trama

@@ -36,6 +36,10 @@ mlir::Value Call::UseBool(const Tensor& tensor, const char* what) {
   return {};
 }
 
+mlir::Value Call::AsNumber(mlir::Value value) {
+  return IsBool(value) ? Cast(value, recorder_->ElementType(DType::kI32)) : value;
+}
+
 bool Call::UsePair(const Operand& a, const Operand& b, mlir::Value& lhs, mlir::Value& rhs) {
   if (!recorder_) return false;
   if (a.is_number() && b.is_number()) {

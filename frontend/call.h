@@ -62,6 +62,8 @@ class Call {
   mlir::Value Cast(mlir::Value value, mlir::Type element) {
     return recorder_->Cast(value, element, loc_);
   }
+  // What arithmetic takes: a bool as i32.
+  mlir::Value AsNumber(mlir::Value value);
   uint64_t axes(mlir::Value value) const { return recorder_->time_axes(value); }
   Recorder* recorder() const { return recorder_; }
   const Loc& loc() const { return loc_; }

@@ -31,6 +31,8 @@ Recorder::~Recorder() { current = outer_; }
 Recorder* Recorder::Current() { return current && current->status_.ok() ? current : nullptr; }
 
 mlir::Value Recorder::AddArgument(mlir::Type type, const std::string& name, llvm::StringRef role) {
+  if (!names_.insert(name).second)
+    Error(role.str(), name + " is also the name of another input or parameter", Loc::current());
   argument_attributes_.push_back(
       builder_.getDictionaryAttr({builder_.getNamedAttr(kNameAttr, builder_.getStringAttr(name)),
                                   builder_.getNamedAttr(kRoleAttr, builder_.getStringAttr(role))}));
@@ -47,7 +49,7 @@ Tensor Recorder::AddInput(const std::string& name, DType dtype, const Shape& sha
   mlir::Value value = AddArgument(TensorType(dtype, shape), name, "input");
   if (sequence >= 0) {
     mlir::NamedAttrList attributes(argument_attributes_.back());
-    attributes.set("trama.sequence", builder_.getI64IntegerAttr(sequence));
+    attributes.set(kSequenceAttr, builder_.getI64IntegerAttr(sequence));
     argument_attributes_.back() = attributes.getDictionary(builder_.getContext());
     set_time_axes(value, uint64_t{1} << sequence);
   }
@@ -98,7 +100,7 @@ mlir::Value Recorder::Use(const Tensor& tensor, const std::string& op, const Loc
 }
 
 Tensor Recorder::Wrap(mlir::Value value, const std::string& op, const Loc& loc) {
-  if (!NumElements(TypeOf(value).getShape()) ||
+  if (NumElements(TypeOf(value).getShape()).value_or(INT64_MAX) > kMaxElements ||
       TypeOf(value).getRank() > static_cast<int64_t>(kMaxRank)) {
     Error(op, absl::StrCat("the result ", Describe(value), " is too large"), loc);
     return {};
@@ -154,17 +156,6 @@ mlir::Type Recorder::ElementType(DType dtype) {
 
 mlir::Location Recorder::Location(const Loc& loc) {
   return mlir::FileLineColLoc::get(builder_.getStringAttr(FileName(loc)), loc.line(), loc.column());
-}
-
-DType Recorder::DTypeOf(mlir::Type element) {
-  if (element.isF64()) return DType::kF64;
-  if (element.isBF16()) return DType::kBF16;
-  if (element.isF16()) return DType::kF16;
-  if (element.isInteger(1)) return DType::kBool;
-  if (element.isInteger(8)) return DType::kI8;
-  if (element.isInteger(32)) return DType::kI32;
-  if (element.isInteger(64)) return DType::kI64;
-  return DType::kF32;
 }
 
 std::string Describe(mlir::Value value) {

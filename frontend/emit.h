@@ -11,6 +11,7 @@
 #include "frontend/tensor.h"
 #include "ir/dialect.h"
 #include "ir/infer_util.h"
+#include "llvm/ADT/StringSet.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -25,8 +26,9 @@ struct TracedModule::Impl {
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
-// Of a tensor: a bit an axis is kept.
+// Of a tensor: a bit an axis is kept, and its bytes are counted in an int64.
 inline constexpr size_t kMaxRank = 32;
+inline constexpr int64_t kMaxElements = INT64_MAX / 8;
 
 // Builds one func.func: the ops that the DSL calls on this thread while the recorder is alive.
 class Recorder {
@@ -69,7 +71,6 @@ class Recorder {
   }
 
   mlir::Type ElementType(DType dtype);
-  static DType DTypeOf(mlir::Type element);
   mlir::RankedTensorType TensorType(DType dtype, const Shape& shape) {
     return mlir::RankedTensorType::get(shape, ElementType(dtype));
   }
@@ -87,6 +88,7 @@ class Recorder {
   mlir::func::FuncOp function() { return function_; }
 
  private:
+  // An error where another argument has the name.
   mlir::Value AddArgument(mlir::Type type, const std::string& name, llvm::StringRef role);
 
   mlir::OpBuilder builder_;
@@ -97,6 +99,7 @@ class Recorder {
   llvm::DenseMap<mlir::Value, uint64_t> time_axes_;
   llvm::DenseMap<const nn::Parameter*, mlir::Value> parameters_;
   llvm::SmallVector<mlir::DictionaryAttr> argument_attributes_;
+  llvm::StringSet<> names_;  // of the arguments
   mlir::Value rng_;
   int64_t next_op_id_ = 0;
   Recorder* outer_;  // of this thread, before

@@ -1,6 +1,7 @@
 // Contractions, indexing and the composites that models call by name.
 #include "absl/strings/str_cat.h"
 #include "frontend/call.h"
+#include "ir/element_type.h"
 
 namespace trama {
 namespace {
@@ -37,6 +38,19 @@ Tensor Product(Call& call, mlir::Value lhs, mlir::Value rhs, bool transpose_rhs)
   mlir::Value y = call.Build<MatmulOp>(axes, lhs, rhs, /*transpose_lhs=*/false, transpose_rhs);
   return call.Wrap(call.Cast(y, TypeOf(lhs).getElementType()));
 }
+
+// softmax and its like along `dim`, which has elements.
+template <typename OpTy>
+Tensor Normalized(const char* name, const Tensor& tensor, int64_t dim, const Loc& loc) {
+  Call call(name, loc);
+  mlir::Value x = call.UseFloat(tensor);
+  if (!x) return {};
+  std::optional<int64_t> at = call.Dim(dim, x);
+  if (!at) return {};
+  if (TypeOf(x).getDimSize(*at) == 0)
+    return call.Fail(absl::StrCat("dim ", dim, " of x: ", Describe(x), " is empty"));
+  return call.Make<OpTy>(call.axes(x), x.getType(), x, *at);
+}
 }  // namespace
 
 Tensor matmul(Tensor a, Tensor b, Loc loc) {
@@ -66,20 +80,12 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias, Loc loc) {
   return bias ? Operand(y, loc) + bias : y;
 }
 
-Tensor softmax(Tensor tensor, int64_t dim, Loc loc) {
-  Call call("softmax", loc);
-  mlir::Value x = call.UseFloat(tensor);
-  if (!x) return {};
-  std::optional<int64_t> at = call.Dim(dim, x);
-  return at ? call.Make<SoftmaxOp>(call.axes(x), x.getType(), x, *at) : Tensor();
+Tensor softmax(Tensor x, int64_t dim, Loc loc) {
+  return Normalized<SoftmaxOp>("softmax", x, dim, loc);
 }
 
-Tensor log_softmax(Tensor tensor, int64_t dim, Loc loc) {
-  Call call("log_softmax", loc);
-  mlir::Value x = call.UseFloat(tensor);
-  if (!x) return {};
-  std::optional<int64_t> at = call.Dim(dim, x);
-  return at ? call.Make<LogSoftmaxOp>(call.axes(x), x.getType(), x, *at) : Tensor();
+Tensor log_softmax(Tensor x, int64_t dim, Loc loc) {
+  return Normalized<LogSoftmaxOp>("log_softmax", x, dim, loc);
 }
 
 Tensor layer_norm(Tensor tensor, Tensor weight, Tensor bias, double eps, Loc loc) {
@@ -126,7 +132,7 @@ Tensor gather(Tensor tensor, int64_t dim, Tensor index, Loc loc) {
   if (a != b)
     return call.Fail(absl::StrCat("index ", Describe(i), " differs from x: ", Describe(x),
                                   " in more than dim ", dim));
-  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  x = call.AsNumber(x);
   return call.Make<GatherOp>(call.axes(i), x, i, *at);
 }
 
@@ -135,7 +141,7 @@ Tensor one_hot(Tensor ids, int64_t num_classes, DType dtype, Loc loc) {
   mlir::Value index = call.UseInteger(ids, "ids");
   if (!index) return {};
   if (num_classes < 1) return call.Fail(absl::StrCat(num_classes, " classes"));
-  Tensor classes = arange(num_classes, Recorder::DTypeOf(TypeOf(index).getElementType()), loc);
+  Tensor classes = arange(num_classes, DTypeOf(TypeOf(index).getElementType()), loc);
   return to(eq(Operand(unsqueeze(ids, -1, loc), loc), Operand(classes, loc)), dtype, loc);
 }
 

@@ -325,7 +325,7 @@ Tensor causal_mask(Tensor tensor, Loc loc) {
   const mlir::RankedTensorType type = TypeOf(scores);
   const int64_t rank = type.getRank();
   if (rank < 2) return call.Fail(absl::StrCat("scores must be [.., T, S], not ", Describe(scores)));
-  const uint64_t axes = rank > 1 ? call.axes(scores) >> (rank - 2) : 0;
+  const uint64_t axes = call.axes(scores) >> (rank - 2);
   const mlir::RankedTensorType index = call.recorder()->TensorType(
       DType::kI32, {type.getDimSize(rank - 2), type.getDimSize(rank - 1)});
   mlir::Value query = call.Build<IotaOp>(axes, index, 0, (axes & 1) != 0);

@@ -9,6 +9,7 @@ namespace {
 Tensor MeanLoss(Call& call, Tensor x) {
   mlir::Value values = call.Use(flatten(x, 0, -1, call.loc()));
   if (!values) return {};
+  if (TypeOf(values).getNumElements() == 0) return call.Fail("there is no element to average");
   mlir::Value weights = call.recorder()->Splat(1, TypeOf(values), call.loc());
   return call.Make<WeightedMeanOp>(0, values, weights);
 }
@@ -35,6 +36,8 @@ Tensor cross_entropy(Tensor logits, Tensor targets, int64_t ignore_index, double
   if (TypeOf(x).getRank() != 2 || DimsOf(ids) != Shape{TypeOf(x).getDimSize(0)})
     return call.Fail(absl::StrCat("wants logits [N, C] and targets [N], not ", Describe(x), " and ",
                                   Describe(ids)));
+  if (TypeOf(x).getNumElements() == 0)
+    return call.Fail(absl::StrCat("the logits ", Describe(x), " are empty"));
   if (!(label_smoothing >= 0 && label_smoothing <= 1))
     return call.Fail(absl::StrCat("label_smoothing = ", label_smoothing, " is not in [0, 1]"));
   mlir::OpBuilder& b = call.recorder()->builder();

@@ -64,7 +64,7 @@ struct ModelEntry {
   std::vector<std::string> aliases;  // other `model_type`s and command line names
   std::string model_type;            // of config.json; "" where it is the name
   std::string transformers_prefix;   // "GPT2" of transformers' GPT2LMHeadModel; "": it has none
-  std::string task;                  // "classification", "language-modeling", "attention", ...
+  std::string task;                  // "classification", "language-modeling", "next-token", ...
   std::string summary;               // one line
   Config defaults;                   // every config key with its default
   // The model for a config in which absent keys have their defaults. InvalidArgument names the key.

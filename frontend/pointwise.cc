@@ -1,5 +1,4 @@
 // Functions and operators that work element by element.
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -21,7 +20,7 @@ Tensor UnaryNumber(const char* name, const Tensor& tensor, const Loc& loc) {
   Call call(name, loc);
   mlir::Value x = call.Use(tensor);
   if (!x) return {};
-  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  x = call.AsNumber(x);
   return call.Make<OpTy>(call.axes(x), x.getType(), x);
 }
 
@@ -32,10 +31,7 @@ Tensor Binary(const char* name, const Operand& a, const Operand& b) {
   Call call(name, LocOf(a, b));
   mlir::Value lhs, rhs;
   if (!call.UsePair(a, b, lhs, rhs)) return {};
-  if (IsBool(lhs)) {
-    const mlir::Type i32 = call.recorder()->ElementType(DType::kI32);
-    lhs = call.Cast(lhs, i32), rhs = call.Cast(rhs, i32);
-  }
+  lhs = call.AsNumber(lhs), rhs = call.AsNumber(rhs);
   return call.Make<OpTy>(call.BroadcastAxes({lhs, rhs}), lhs, rhs);
 }
 
@@ -56,10 +52,7 @@ Tensor Compare(const char* name, ComparePredicate predicate, const Operand& a, c
   Call call(name, LocOf(a, b));
   mlir::Value lhs, rhs;
   if (!call.UsePair(a, b, lhs, rhs)) return {};
-  if (IsBool(lhs)) {
-    const mlir::Type i32 = call.recorder()->ElementType(DType::kI32);
-    lhs = call.Cast(lhs, i32), rhs = call.Cast(rhs, i32);
-  }
+  lhs = call.AsNumber(lhs), rhs = call.AsNumber(rhs);
   return call.Make<CompareOp>(call.BroadcastAxes({lhs, rhs}), predicate, lhs, rhs);
 }
 
@@ -104,27 +97,40 @@ Tensor gelu(Tensor tensor, Gelu approximate, Loc loc) {
   return x ? call.Make<GeluOp>(call.axes(x), x.getType(), x, approximate == Gelu::kTanh) : Tensor();
 }
 
+namespace {
+struct NamedActivation {
+  const char* name;
+  Tensor (*apply)(Tensor x, Loc loc);
+};
+Tensor GeluErf(Tensor x, Loc loc) { return gelu(x, Gelu::kErf, loc); }
+Tensor GeluTanh(Tensor x, Loc loc) { return gelu(x, Gelu::kTanh, loc); }
+Tensor Identity(Tensor x, Loc) { return x; }
+
+constexpr NamedActivation kActivations[] = {
+    {"relu", relu},          {"gelu", GeluErf},
+    {"gelu_new", GeluTanh},  {"gelu_pytorch_tanh", GeluTanh},
+    {"gelu_fast", GeluTanh}, {"silu", silu},
+    {"swish", silu},         {"tanh", tanh},
+    {"sigmoid", sigmoid},    {"linear", Identity}};
+
+const NamedActivation* FindActivation(const std::string& name) {
+  for (const NamedActivation& activation : kActivations)
+    if (name == activation.name) return &activation;
+  return nullptr;
+}
+}  // namespace
+
 Tensor activation(const std::string& name, Tensor x, Loc loc) {
-  if (name == "relu") return relu(x, loc);
-  if (name == "gelu") return gelu(x, Gelu::kErf, loc);
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast")
-    return gelu(x, Gelu::kTanh, loc);
-  if (name == "silu" || name == "swish") return silu(x, loc);
-  if (name == "tanh") return tanh(x, loc);
-  if (name == "sigmoid") return sigmoid(x, loc);
-  if (name == "linear") return x;
+  if (const NamedActivation* known = FindActivation(name)) return known->apply(x, loc);
   return Call("activation", loc).Fail(absl::StrCat("'", name, "' is unknown"));
 }
 
-const std::vector<std::string>& Activations() {
-  static const auto* names =
-      new std::vector<std::string>{"relu", "gelu",  "gelu_new", "gelu_pytorch_tanh", "gelu_fast",
-                                   "silu", "swish", "tanh",     "sigmoid",           "linear"};
-  return *names;
-}
+bool IsActivation(const std::string& name) { return FindActivation(name) != nullptr; }
 
-bool IsActivation(const std::string& name) {
-  return std::find(Activations().begin(), Activations().end(), name) != Activations().end();
+std::vector<std::string> Activations() {
+  std::vector<std::string> names;
+  for (const NamedActivation& activation : kActivations) names.push_back(activation.name);
+  return names;
 }
 
 Tensor operator+(Operand a, Operand b) { return Binary<AddOp>("add", a, b); }

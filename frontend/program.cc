@@ -42,7 +42,7 @@ void SetOptimizer(mlir::func::FuncOp function, const OptimizerConfig& optimizer)
     return b.getNamedAttr(name, b.getF64FloatAttr(value));
   };
   function->setAttr(
-      "trama.optimizer",
+      kOptimizerAttr,
       b.getDictionaryAttr({b.getNamedAttr("kind", b.getStringAttr(NameOf(optimizer.kind))),
                            number("beta1", optimizer.beta1), number("beta2", optimizer.beta2),
                            number("eps", optimizer.eps), number("momentum", optimizer.momentum),
@@ -61,7 +61,7 @@ absl::Status SetTrainable(mlir::func::FuncOp function, const Program& program, c
       return absl::NotFoundError(absl::StrCat("trainable: the model has no parameter ", name));
     names.push_back(name);
   }
-  function->setAttr("trama.trainable", b.getStrArrayAttr(names));
+  function->setAttr(kTrainableAttr, b.getStrArrayAttr(names));
   return absl::OkStatus();
 }
 
@@ -71,30 +71,30 @@ absl::Status SetAttributes(mlir::func::FuncOp function, const Program& program,
   mlir::Builder b(function.getContext());
   if (Trains(program.kind)) TRAMA_RETURN_IF_ERROR(SetTrainable(function, program, model));
   if (Trains(program.kind) && program.kind != ProgramKind::kApply)
-    function->setAttr("trama.differentiate", b.getI64IntegerAttr(0));
+    function->setAttr(kDifferentiateAttr, b.getI64IntegerAttr(0));
   switch (program.kind) {
     case ProgramKind::kForward:
     case ProgramKind::kLoss:
       break;
     case ProgramKind::kGradients:
-      function->setAttr("trama.input_gradients", b.getUnitAttr());
+      function->setAttr(kInputGradientsAttr, b.getUnitAttr());
       break;
     case ProgramKind::kTrainStep:
       SetOptimizer(function, program.optimizer);
       break;
     case ProgramKind::kAccumulate:
-      function->setAttr("trama.accumulate", b.getUnitAttr());
+      function->setAttr(kAccumulateAttr, b.getUnitAttr());
       break;
     case ProgramKind::kApply:
       SetOptimizer(function, program.optimizer);
-      function->setAttr("trama.apply", b.getUnitAttr());
+      function->setAttr(kApplyAttr, b.getUnitAttr());
       break;
     case ProgramKind::kDecode: {
       llvm::SmallVector<mlir::NamedAttribute> decode{
           b.getNamedAttr("capacity", b.getI64IntegerAttr(program.cache_capacity))};
       if (program.candidates > 0)
         decode.push_back(b.getNamedAttr("candidates", b.getI64IntegerAttr(program.candidates)));
-      function->setAttr("trama.decode", b.getDictionaryAttr(decode));
+      function->setAttr(kDecodeAttr, b.getDictionaryAttr(decode));
       break;
     }
   }
@@ -124,7 +124,7 @@ absl::StatusOr<Results> OneResult(Recorder& recorder, const Program& program, co
   Tensor first = names.empty() ? Tensor() : output(names.front());
   if (program.kind == ProgramKind::kDecode) return Results{{names.empty() ? "" : names[0], first}};
   if (program.kind == ProgramKind::kGradients && inputs.contains(kGradOutput)) {
-    recorder.function()->setAttr("trama.drop_result", recorder.builder().getUnitAttr());
+    recorder.function()->setAttr(kDropResultAttr, recorder.builder().getUnitAttr());
     Tensor gradient = inputs.at(kGradOutput);
     if (recorder.status().ok() && first.shape() != gradient.shape())
       return absl::InvalidArgumentError(absl::StrCat(kGradOutput, " is ",
@@ -147,8 +147,8 @@ absl::StatusOr<Results> OneResult(Recorder& recorder, const Program& program, co
 absl::Status CheckInputsKnown(Recorder& recorder, const Program& program, const Model& model) {
   const std::vector<TensorSpec> known = model.Inputs(1, 1);
   for (mlir::BlockArgument argument : recorder.function().getArguments()) {
-    const auto name = recorder.function().getArgAttrOfType<mlir::StringAttr>(
-        argument.getArgNumber(), "trama.name");
+    const auto name =
+        recorder.function().getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), kNameAttr);
     const auto is = [&](const TensorSpec& spec) { return name && spec.name == name.getValue(); };
     if (!argument.use_empty() || llvm::any_of(known, is) || llvm::none_of(program.inputs, is))
       continue;

@@ -40,7 +40,7 @@ uint64_t ReducedAxes(uint64_t axes, const Shape& dims, bool keepdim) {
 template <typename OpTy>
 Tensor Reduce(Call& call, mlir::Value x, const Shape& dims, bool keepdim) {
   if (!x) return {};
-  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  x = call.AsNumber(x);
   std::optional<Shape> normal = ReducedDims(call, x, dims);
   if (!normal) return {};
   if (normal->empty()) return call.Wrap(x);  // of a scalar
@@ -87,7 +87,7 @@ Tensor argmax(Tensor tensor, int64_t dim, bool keepdim, Loc loc) {
   if (!x) return {};
   std::optional<Shape> dims = ReducedDims(call, x, {dim});
   if (!dims) return {};
-  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  x = call.AsNumber(x);
   return call.Make<ArgmaxOp>(ReducedAxes(call.axes(x), *dims, keepdim), x, dims->front(), keepdim);
 }
 
@@ -107,7 +107,7 @@ std::pair<Tensor, Tensor> topk(Tensor tensor, int64_t k, int64_t dim, Loc loc) {
     auto [values, indices] = topk(transpose(tensor, *at, last, loc), k, -1, loc);
     return {transpose(values, *at, last, loc), transpose(indices, *at, last, loc)};
   }
-  if (IsBool(x)) x = call.Cast(x, call.recorder()->ElementType(DType::kI32));
+  x = call.AsNumber(x);
   const uint64_t axes = call.axes(x) & ~(uint64_t{1} << last);  // k is no length
   mlir::Value values = call.Build<TopKOp>(axes, x, k);
   mlir::Value indices = values.getDefiningOp()->getResult(1);

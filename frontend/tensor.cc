@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "frontend/call.h"
 #include "frontend/nn.h"
+#include "ir/element_type.h"
 
 namespace trama {
 namespace {
@@ -15,7 +16,7 @@ mlir::Value Known(const Tensor& tensor) {
 
 DType Tensor::dtype() const {
   mlir::Value x = Known(*this);
-  return x ? Recorder::DTypeOf(TypeOf(x).getElementType()) : DType::kF32;
+  return x ? DTypeOf(TypeOf(x).getElementType()) : DType::kF32;
 }
 
 Shape Tensor::shape() const {

@@ -61,4 +61,12 @@ llvm::LogicalResult CheckDim(std::optional<mlir::Location> loc, int64_t dim,
   return InferError<Op>(loc, "dim ", dim, " is out of range for ", x, " (C1)");
 }
 
+// Fails unless dimension `dim` of x, which the op reduces, has elements: constraint C2 of such ops.
+template <typename Op>
+llvm::LogicalResult CheckNotEmpty(std::optional<mlir::Location> loc, int64_t dim,
+                                  mlir::RankedTensorType x) {
+  if (x.getDimSize(dim) > 0) return llvm::success();
+  return InferError<Op>(loc, "dim ", dim, " of ", x, " is empty (C2)");
+}
+
 }  // namespace trama

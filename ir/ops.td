@@ -199,7 +199,9 @@ def Trama_MeanOp : Trama_Reduction<"mean", "sum(x) / count", [Decompose]>;
 
 def Trama_ArgmaxOp : Trama_InferOp<"argmax"> {
   let summary = "the index of the largest along a dimension, the lowest on a tie";
-  let description = "x: [.., n, ..] -> i32 without `dim` (or of size 1 if keepdim). (C1) 0 <= dim < rank(x).";
+  let description = [{
+    x: [.., n, ..] -> i32 without `dim` (or of size 1 if keepdim). (C1) 0 <= dim < rank(x). (C2) n > 0.
+  }];
   let arguments = (ins Trama_Number:$x, I64Attr:$dim, UnitAttr:$keepdim);
   let results = (outs Trama_Int:$y);
   let assemblyFormat = "$x `dim` `=` $dim (`keepdim` $keepdim^)? attr-dict `:` type($x)";
@@ -353,7 +355,7 @@ def Trama_SoftmaxOp : Trama_Op<"softmax", [Vjp, Decompose, SameOperandsAndResult
   let summary = "softmax along one dimension";
   let description = [{
     y = exp(x - max(x)) / sum(exp(x - max(x))), reduced along `dim`; a row of -inf alone gives zeros.
-    (C1) 0 <= dim < rank(x).
+    (C1) 0 <= dim < rank(x). (C2) That dimension is not empty.
   }];
   let arguments = (ins Trama_Float:$x, I64Attr:$dim);
   let results = (outs Trama_Float:$y);
@@ -363,7 +365,9 @@ def Trama_SoftmaxOp : Trama_Op<"softmax", [Vjp, Decompose, SameOperandsAndResult
 
 def Trama_LogSoftmaxOp : Trama_Op<"log_softmax", [Vjp, Decompose, SameOperandsAndResultType]> {
   let summary = "log(softmax(x)), stable";
-  let description = "y = x - max(x) - log(sum(exp(x - max(x)))). (C1) 0 <= dim < rank(x).";
+  let description = [{
+    y = x - max(x) - log(sum(exp(x - max(x)))). (C1, C2) As for softmax.
+  }];
   let arguments = (ins Trama_Float:$x, I64Attr:$dim);
   let results = (outs Trama_Float:$y);
   let assemblyFormat = "$x `dim` `=` $dim attr-dict `:` type($x)";
@@ -374,7 +378,7 @@ def Trama_LayerNormOp : Trama_Op<"layer_norm", [Vjp, Decompose, AllTypesMatch<["
   let summary = "layer normalisation over the last dimension";
   let description = [{
     y = (x - mean) / sqrt(var + eps) * weight + bias, var biased. Ba et al. 2016.
-    x: [.., C]; weight, bias: [C].
+    x: [.., C], C > 0; weight, bias: [C].
   }];
   let arguments = (ins Trama_Float:$x, Trama_Float:$weight, Trama_Float:$bias, F64Attr:$eps);
   let results = (outs Trama_Float:$y);
@@ -439,7 +443,7 @@ def Trama_CrossEntropyOp : Trama_InferOp<"cross_entropy", [Vjp, Decompose]> {
   let description = [{
     y[n] = lse(logits[n]) - logits[n, targets[n]], or with label_smoothing e
     (1-e) of that + e (lse - mean(logits[n])); 0 where targets[n] = ignore_index.
-    logits: [N, V]; targets: [N]; y, lse: [N], lse = max + log(sum(exp(x - max))).
+    logits: [N, V], V > 0; targets: [N]; y, lse: [N], lse = max + log(sum(exp(x - max))).
   }];
   let arguments = (ins Trama_Float:$logits, Trama_Int:$targets,
                        DefaultValuedAttr<I64Attr, "-100">:$ignore_index,
@@ -465,7 +469,7 @@ def Trama_CrossEntropyGradOp : Trama_InferOp<"cross_entropy_grad", [Decompose]> 
 def Trama_WeightedMeanOp : Trama_InferOp<"weighted_mean", [Vjp, Decompose]> {
   let summary = "sum(x * weights) / sum(weights), a scalar: how a loss ends";
   let description = [{
-    x: [N]; weights: [N], not differentiated. 0 where the weights are all 0. Accumulation splits a
+    x: [N], N > 0; weights: [N], not differentiated. 0 where the weights are all 0. Accumulation splits a
     training step here: sums of micro-batches are added and divided once.
   }];
   let arguments = (ins Trama_Float:$x, Trama_Float:$weights);
@@ -499,8 +503,8 @@ def Trama_LinearOp : Trama_InferOp<"linear", [Vjp, Decompose]> {
 def Trama_AttentionOp : Trama_InferOp<"attention", [Vjp, Decompose, AttrSizedOperandSegments]> {
   let summary = "softmax(scale * q k^T + mask) v, without the T x S matrix in memory";
   let description = [{
-    q: [B, H, T, D]; k: [B, H, S, D]; v: [B, H, S, E]; y: [B, H, T, E]; lse: [B, H, T] (max + log of
-    the sum of each row's scores, kept for the backward).
+    q: [B, H, T, D]; k: [B, H, S, D], S > 0; v: [B, H, S, E]; y: [B, H, T, E]; lse: [B, H, T] (max +
+    log of the sum of each row's scores, kept for the backward).
     key_mask: bool [B, S], true = keep. bias: float, broadcast to [B, H, T, S], added to the scores.
     position: i32 [B]. With `causal`, query i sees keys j <= position[b] + i + (S - T if position is
     absent, which for T = S is j <= i). A row that sees no key gives zeros.
@@ -539,7 +543,7 @@ def Trama_AttentionGradOp : Trama_InferOp<"attention_grad", [Decompose, AttrSize
 def Trama_LinearCrossEntropyOp : Trama_InferOp<"linear_cross_entropy", [Vjp, Decompose]> {
   let summary = "cross_entropy(x W^T, targets) without the logits of the whole batch in memory";
   let description = [{
-    x: [N, C]; weight: [V, C]; targets: [N]; y: [N], f32 where x is bf16 or f16. For large
+    x: [N, C]; weight: [V, C], V > 0; targets: [N]; y: [N], f32 where x is bf16 or f16. For large
     vocabularies.
   }];
   let arguments = (ins Trama_Float:$x, Trama_Float:$weight, Trama_Int:$targets,

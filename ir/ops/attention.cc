@@ -19,11 +19,11 @@ LogicalResult CheckAttention(std::optional<mlir::Location> loc, typename Op::Ada
   auto q = TypeOf(adaptor.getQ()), k = TypeOf(adaptor.getK()), v = TypeOf(adaptor.getV());
   if (q.getRank() != 4 || k.getRank() != 4 || v.getRank() != 4 ||
       k.getShape().take_front(2) != q.getShape().take_front(2) ||
-      v.getShape().take_front(3) != k.getShape().take_front(3) ||
+      v.getShape().take_front(3) != k.getShape().take_front(3) || k.getDimSize(2) == 0 ||
       k.getDimSize(3) != q.getDimSize(3) || k.getElementType() != q.getElementType() ||
       v.getElementType() != q.getElementType())
-    return InferError<Op>(loc, "needs q [B, H, T, D], k [B, H, S, D], v [B, H, S, E], not ", q,
-                          ", ", k, ", ", v);
+    return InferError<Op>(loc, "needs q [B, H, T, D], k [B, H, S, D], v [B, H, S, E], S > 0, not ",
+                          q, ", ", k, ", ", v);
   const int64_t b = q.getDimSize(0), h = q.getDimSize(1), t = q.getDimSize(2), s = k.getDimSize(2);
   if (Value mask = adaptor.getKeyMask(); mask && ShapeOf(mask) != ArrayRef<int64_t>({b, s}))
     return InferError<Op>(loc, "key_mask must be [", b, ", ", s, "], not ", mask.getType());

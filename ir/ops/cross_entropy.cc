@@ -10,10 +10,11 @@ using mlir::Value;
 
 namespace {
 
-// logits [N, V] and targets [N].
+// logits [N, V], of V > 0 classes, and targets [N].
 template <typename Op>
 LogicalResult CheckRows(std::optional<mlir::Location> loc, Value logits, Value targets) {
-  if (TypeOf(logits).getRank() == 2 && ShapeOf(targets) == ShapeOf(logits).take_front(1))
+  if (TypeOf(logits).getRank() == 2 && ShapeOf(logits)[1] > 0 &&
+      ShapeOf(targets) == ShapeOf(logits).take_front(1))
     return llvm::success();
   return InferError<Op>(loc, "needs logits [N, V] and targets [N], not ", logits.getType(), " and ",
                         targets.getType());
@@ -61,8 +62,8 @@ LogicalResult WeightedMeanOp::inferReturnTypes(mlir::MLIRContext*,
                                                std::optional<mlir::Location> loc, Adaptor adaptor,
                                                llvm::SmallVectorImpl<mlir::Type>& results) {
   auto x = TypeOf(adaptor.getX());
-  if (x.getRank() != 1 || adaptor.getWeights().getType() != x)
-    return InferError<WeightedMeanOp>(loc, "x and weights must be [N] of one type, not ", x,
+  if (x.getRank() != 1 || x.getDimSize(0) == 0 || adaptor.getWeights().getType() != x)
+    return InferError<WeightedMeanOp>(loc, "x and weights must be [N] of one type, N > 0, not ", x,
                                       " and ", adaptor.getWeights().getType());
   results.push_back(RankedTensorType::get({}, x.getElementType()));
   return llvm::success();

@@ -8,7 +8,8 @@ using mlir::Value;
 
 llvm::LogicalResult LayerNormOp::verify() {
   auto x = getX().getType();
-  if (x.getRank() < 1) return emitOpError("x must be [.., C], not ") << x;
+  if (x.getRank() < 1 || x.getShape().back() == 0)
+    return emitOpError("x must be [.., C], C > 0, not ") << x;
   auto vector = RankedTensorType::get({x.getShape().back()}, x.getElementType());
   for (Value v : {getWeight(), getBias()})
     if (v.getType() != vector)
@@ -22,7 +23,7 @@ llvm::LogicalResult LayerNormGradOp::inferReturnTypes(mlir::MLIRContext*,
                                                       Adaptor adaptor,
                                                       llvm::SmallVectorImpl<mlir::Type>& results) {
   auto x = TypeOf(adaptor.getX()), weight = TypeOf(adaptor.getWeight());
-  if (x.getRank() < 1 || adaptor.getGrad().getType() != x ||
+  if (x.getRank() < 1 || x.getShape().back() == 0 || adaptor.getGrad().getType() != x ||
       weight != RankedTensorType::get({x.getShape().back()}, x.getElementType()))
     return InferError<LayerNormGradOp>(loc, "needs grad and x [.., C] and weight [C], not ",
                                        adaptor.getGrad().getType(), ", ", x, " and ", weight);

@@ -14,13 +14,13 @@ RankedTensorType RowsOf(RankedTensorType x) {
   return RankedTensorType::get({x.getDimSize(0)}, AccumulatorOf(x.getElementType()));
 }
 
-// x [N, C], weight [V, C], targets [N].
+// x [N, C], weight [V, C] of V > 0 words, targets [N].
 template <typename Op>
 LogicalResult CheckOperands(std::optional<mlir::Location> loc, Value x, Value weight,
                             Value targets) {
   auto x_type = TypeOf(x), weight_type = TypeOf(weight);
   if (x_type.getRank() == 2 && weight_type.getRank() == 2 &&
-      x_type.getDimSize(1) == weight_type.getDimSize(1) &&
+      x_type.getDimSize(1) == weight_type.getDimSize(1) && weight_type.getDimSize(0) > 0 &&
       x_type.getElementType() == weight_type.getElementType() &&
       ShapeOf(targets) == x_type.getShape().take_front(1))
     return llvm::success();

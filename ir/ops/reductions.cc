@@ -15,8 +15,7 @@ static llvm::LogicalResult InferReduction(std::optional<mlir::Location> loc,
     if (dim <= previous || dim >= x.getRank())
       return InferError<Op>(loc, "dims ", adaptor.getDims(), " are not ascending dimensions of ", x,
                             " (C1)");
-    if (x.getDimSize(dim) == 0)
-      return InferError<Op>(loc, "dim ", dim, " of ", x, " is empty (C2)");
+    if (failed(CheckNotEmpty<Op>(loc, dim, x))) return llvm::failure();
     previous = dim;
   }
   results.push_back(mlir::RankedTensorType::get(
@@ -48,9 +47,8 @@ llvm::LogicalResult ArgmaxOp::inferReturnTypes(mlir::MLIRContext* ctx,
                                                llvm::SmallVectorImpl<mlir::Type>& results) {
   auto x = TypeOf(adaptor.getX());
   const int64_t dim = adaptor.getDim();
-  if (failed(CheckDim<ArgmaxOp>(loc, dim, x))) return llvm::failure();
-  if (x.getDimSize(dim) == 0)
-    return InferError<ArgmaxOp>(loc, "dim ", dim, " of ", x, " is empty (C2)");
+  if (failed(CheckDim<ArgmaxOp>(loc, dim, x)) || failed(CheckNotEmpty<ArgmaxOp>(loc, dim, x)))
+    return llvm::failure();
   results.push_back(mlir::RankedTensorType::get(
       ReducedShape(x.getShape(), {dim}, adaptor.getKeepdim()), mlir::IntegerType::get(ctx, 32)));
   return llvm::success();

@@ -7,13 +7,15 @@ namespace trama {
 
 using mlir::Value;
 
-llvm::LogicalResult SoftmaxOp::verify() {
-  return CheckDim<SoftmaxOp>(getLoc(), getDim(), getX().getType());
+template <typename Op>
+static llvm::LogicalResult Check(Op op) {
+  const int64_t dim = op.getDim();
+  if (failed(CheckDim<Op>(op.getLoc(), dim, op.getX().getType()))) return llvm::failure();
+  return CheckNotEmpty<Op>(op.getLoc(), dim, op.getX().getType());
 }
 
-llvm::LogicalResult LogSoftmaxOp::verify() {
-  return CheckDim<LogSoftmaxOp>(getLoc(), getDim(), getX().getType());
-}
+llvm::LogicalResult SoftmaxOp::verify() { return Check(*this); }
+llvm::LogicalResult LogSoftmaxOp::verify() { return Check(*this); }
 
 // dx = y (g - sum(g y))
 llvm::LogicalResult SoftmaxOp::vjp(mlir::OpBuilder& b, mlir::ValueRange grads, llvm::ArrayRef<bool>,

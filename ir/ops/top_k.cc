@@ -1,4 +1,7 @@
 // top_k: the largest along the last dimension, in order.
+#include <cmath>
+#include <limits>
+
 #include "ir/builder_util.h"
 
 namespace trama {

@@ -28,6 +28,14 @@ func.func @rows(%l: tensor<4x9xf32>, %t: tensor<5xi64>) {
 
 // -----
 
+func.func @no_class(%l: tensor<4x0xf32>, %t: tensor<4xi64>) {
+  // expected-error@+1 {{'trama.cross_entropy' op needs logits [N, V] and targets [N], not 'tensor<4x0xf32>' and 'tensor<4xi64>'}}
+  %y, %lse = trama.cross_entropy %l, %t : tensor<4x0xf32>, tensor<4xi64>
+  return
+}
+
+// -----
+
 func.func @smoothing(%l: tensor<4x9xf32>, %t: tensor<4xi64>) {
   // expected-error@+1 {{'trama.cross_entropy' op label_smoothing 1.500000e+00 is not in [0, 1]}}
   %y, %lse = trama.cross_entropy %l, %t {label_smoothing = 1.5 : f64} : tensor<4x9xf32>, tensor<4xi64>

@@ -35,6 +35,14 @@ func.func @negative(%x: tensor<2x5xf32>) {
 
 // -----
 
+func.func @empty(%x: tensor<2x0xf32>) {
+  // expected-error@+1 {{'trama.log_softmax' op dim 1 of 'tensor<2x0xf32>' is empty (C2)}}
+  %y = trama.log_softmax %x dim = 1 : tensor<2x0xf32>
+  return
+}
+
+// -----
+
 func.func @integers(%x: tensor<2x5xi32>) {
   // expected-error@+1 {{operand #0 must be float (f32, f64, bf16, f16) tensor}}
   %y = trama.softmax %x dim = 1 : tensor<2x5xi32>

@@ -48,6 +48,9 @@ TEST(FrontendErrors, Pointwise) {
 TEST(FrontendErrors, Dimensions) {
   EXPECT_ERROR("softmax: dim 3 is out of range for x: tensor<2x3xf32>", softmax(a, 3));
   EXPECT_ERROR("log_softmax: dim -3 is out of range for x: tensor<2x3xf32>", log_softmax(a, -3));
+  EXPECT_ERROR("softmax: dim -1 of x: tensor<2x0xf32> is empty", softmax(slice(a, 1, 3, 3), -1));
+  EXPECT_ERROR("log_softmax: dim 0 of x: tensor<0x3xf32> is empty",
+               log_softmax(slice(a, 0, 2, 2), 0));
   EXPECT_ERROR("sum: dim 2 is out of range for x: tensor<2x3xf32>", a.sum({2}));
   EXPECT_ERROR("mean: a dim of x: tensor<2x3xf32> is given twice", a.mean({1, -1}));
   EXPECT_ERROR("topk: k 4 is not in [1, 3], dim 1 of x: tensor<2x3xf32>", topk(a, 4).first);
@@ -83,6 +86,9 @@ TEST(FrontendErrors, Shapes) {
   EXPECT_ERROR("arange: end -1 is negative", arange(-1));
   EXPECT_ERROR("full: the result tensor<4294967296x4294967296xf32> is too large",
                zeros({int64_t{1} << 32, int64_t{1} << 32}));
+  // As many elements can be counted, but not their bytes.
+  EXPECT_ERROR("full: the result tensor<2147483648x2147483648xf64> is too large",
+               zeros({int64_t{1} << 31, int64_t{1} << 31}, DType::kF64));
   EXPECT_ERROR("causal_mask: scores must be [.., T, S], not tensor<6xf32>",
                causal_mask(a.flatten()));
 }
@@ -112,6 +118,10 @@ TEST(FrontendErrors, Losses) {
   EXPECT_ERROR("cross_entropy: targets must be integers, not tensor<2x3xf32>", cross_entropy(a, a));
   EXPECT_ERROR("cross_entropy: label_smoothing = 2 is not in [0, 1]",
                cross_entropy(a, ids, -100, 2));
+  EXPECT_ERROR("cross_entropy: the logits tensor<2x0xf32> are empty",
+               cross_entropy(slice(a, 1, 3, 3), ids));
+  EXPECT_ERROR("mse_loss: there is no element to average",
+               mse_loss(slice(a, 1, 3, 3), slice(a, 1, 3, 3)));
   EXPECT_ERROR("mse_loss: tensor<2x3xf32> and the target tensor<4x5xf32> differ in shape",
                mse_loss(a, b));
 }

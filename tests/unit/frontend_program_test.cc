@@ -68,6 +68,32 @@ TEST(ProgramTest, LossWithoutLabelsIsAnError) {
               StatusIs(absl::StatusCode::kInvalidArgument, "`labels` is not among the inputs"));
 }
 
+// y = x w, of an input and a parameter of the names that are given.
+class NamesModel : public Model {
+ public:
+  explicit NamesModel(std::string parameter) : weight_(module_, std::move(parameter), {3}) {}
+  const nn::Module& module() const override { return module_; }
+  Tensors Forward(const Tensors& inputs, const ForwardOptions&) const override {
+    return {{"y", Required(inputs, "x") * weight_}};
+  }
+  std::vector<TensorSpec> Inputs(int64_t, int64_t) const override {
+    return {{"x", DType::kF32, {3}}};
+  }
+  std::vector<std::string> Outputs() const override { return {"y"}; }
+
+ private:
+  nn::Module module_;
+  nn::Parameter weight_;
+};
+
+TEST(ProgramTest, AParameterWithTheNameOfAnInputIsAnError) {
+  const Program forward{.name = "forward", .inputs = {{"x", DType::kF32, {3}}}};
+  EXPECT_OK(Trace(NamesModel("w"), {forward}));
+  EXPECT_THAT(Trace(NamesModel("x"), {forward}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "parameter: x is also the name of another input or parameter"));
+}
+
 TEST(ProgramTest, UnknownTrainableIsAnError) {
   auto model = MakeModel("mlp");
   const Program program{.name = "t",
