@@ -60,17 +60,14 @@ absl::StatusOr<std::unique_ptr<Dataset>> Validation(Tokens tokens, const std::st
 // The bytes of text that `tokens` stand for; special tokens among them, as between documents, stand
 // for none.
 int64_t CountBytes(const Tokens& tokens, const Tokenizer& tokenizer) {
-  std::set<int32_t> special;
-  for (const AddedToken& token : tokenizer.added_tokens())
-    if (token.special) special.insert(token.id);
+  const std::set<int32_t> special = tokenizer.special_ids();
   constexpr int64_t kPiece = 4096;
   int64_t bytes = 0;
   std::vector<int32_t> ids;
   for (int64_t begin = 0; begin < tokens.size(); begin += kPiece) {
     ids.resize(static_cast<size_t>(std::min(kPiece, tokens.size() - begin)));
     tokens.Copy(begin, absl::MakeSpan(ids));
-    ids.erase(std::remove_if(ids.begin(), ids.end(), [&](int32_t id) { return special.count(id); }),
-              ids.end());
+    std::erase_if(ids, [&](int32_t id) { return special.contains(id); });
     bytes += static_cast<int64_t>(tokenizer.Decode(ids).size());
   }
   return bytes;

@@ -7,8 +7,6 @@
 namespace trama {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-
 // The bytes that a character with this first byte has, 0 where none starts so.
 size_t LengthOfLead(uint8_t lead) {
   if (lead < 0x80) return 1;
@@ -59,6 +57,13 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text) {
     at += length;
   }
   return std::nullopt;
+}
+
+absl::Status CheckUtf8(std::string_view text, const std::string& place) {
+  const std::optional<size_t> invalid = FindInvalidUtf8(text);
+  if (!invalid) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(place, place.empty() ? "" : ": ", "byte ", *invalid, ": invalid UTF-8"));
 }
 
 char32_t DecodeUtf8(std::string_view character) {
@@ -114,7 +119,7 @@ std::string Utf8Stream::Push(std::string_view bytes) {
     if (length > 0) {
       out.append(rest.substr(0, length));
     } else {
-      out.append(kReplacement);
+      out.append(kReplacementCharacter);
     }
     // Of a broken character, what did fit is one U+FFFD, as the Unicode standard recommends.
     const size_t lead = LengthOfLead(rest[0]);
@@ -127,7 +132,7 @@ std::string Utf8Stream::Push(std::string_view bytes) {
 std::string Utf8Stream::Flush() {
   if (held_.empty()) return "";
   held_.clear();
-  return std::string(kReplacement);
+  return std::string(kReplacementCharacter);
 }
 
 }  // namespace trama

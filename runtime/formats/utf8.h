@@ -5,11 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 
 namespace trama {
+
+constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
 // The bytes of the character at the front of `text` (1 to 4), 0 where they are not a valid
 // character: overlong forms, surrogates and code points above U+10FFFF are not.
@@ -20,6 +21,8 @@ bool IsUtf8Prefix(std::string_view text);
 std::string_view SkipByteOrderMark(std::string_view text);
 // The offset of the first byte that does not start a valid character.
 std::optional<size_t> FindInvalidUtf8(std::string_view text);
+// InvalidArgument "PLACE: byte N: invalid UTF-8"; an empty `place` is left out.
+absl::Status CheckUtf8(std::string_view text, const std::string& place = "");
 // The code point of a valid character.
 char32_t DecodeUtf8(std::string_view character);
 // Unicode's White_Space.

@@ -7,7 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
-#include "runtime/formats/json_lines.h"
+#include "runtime/formats/json_places.h"
 #include "runtime/formats/utf8.h"
 #include "runtime/tokenizer/byte_alphabet.h"
 #include "runtime/tokenizer/hf_parts.h"
@@ -37,8 +37,7 @@ absl::Status AddMerge(absl::string_view text, const std::string& place, MergeLis
 
 absl::StatusOr<MergeList> ReadMergeLines(const std::string& path) {
   TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  if (const std::optional<size_t> invalid = FindInvalidUtf8(content))
-    return Wrong(path, absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
+  TRAMA_RETURN_IF_ERROR(CheckUtf8(content, path));
   MergeList list;
   int64_t number = 0;
   for (absl::string_view line : absl::StrSplit(content, '\n')) {
@@ -138,12 +137,12 @@ absl::StatusOr<BpeFiles> ReadTokenizerJson(const std::string& path, TokenizerSet
 
 }  // namespace
 
-absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory) {
+absl::StatusOr<BpeFiles> ReadBpeFiles(const std::string& directory, VocabularySource source) {
   TRAMA_ASSIGN_OR_RETURN(TokenizerSettings settings, ReadTokenizerSettings(directory));
-  constexpr std::pair<const char*, const char*> kNames[] = {{"vocab.json", "merges.txt"},
-                                                            {"encoder.json", "vocab.bpe"}};
   const std::string whole = JoinPath(directory, "tokenizer.json");
-  for (const auto& [vocabulary_name, merges_name] : kNames) {
+  if (source == VocabularySource::kTokenizerJson)
+    return ReadTokenizerJson(whole, std::move(settings));
+  for (const auto& [vocabulary_name, merges_name] : kBpeFileNames) {
     const std::string path = JoinPath(directory, vocabulary_name),
                       merges_path = JoinPath(directory, merges_name);
     const bool has_vocabulary = FileExists(path), has_merges = FileExists(merges_path);

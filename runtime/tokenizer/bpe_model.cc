@@ -7,10 +7,6 @@
 namespace trama {
 namespace {
 
-uint64_t PairKey(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
 // A heap's order: the first merge, then the leftmost, comes out first.
 bool Later(const BpeModel::Scratch::Candidate& a, const BpeModel::Scratch::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;

@@ -14,6 +14,11 @@
 
 namespace trama {
 
+// Two neighbouring ids as one key of a hash table.
+constexpr uint64_t PairKey(int32_t left, int32_t right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
 class BpeModel {
  public:
   using Merge = std::pair<int32_t, int32_t>;  // ids of the left and the right token

@@ -4,13 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "runtime/tokenizer/bpe_model.h"
 
 namespace trama {
 namespace {
 
-uint64_t PairOf(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
+// The parts of a PairKey.
 int32_t Left(uint64_t pair) { return static_cast<int32_t>(pair >> 32); }
 int32_t Right(uint64_t pair) { return static_cast<int32_t>(pair & 0xFFFFFFFFu); }
 
@@ -39,13 +38,13 @@ void BpeTrainer::MergeIn(uint32_t index, uint64_t pair, int32_t id,
   Word& word = words_[index];
   std::vector<int32_t>& ids = word.ids;
   const auto is_pair = [&](size_t i) {
-    return i + 1 < ids.size() && PairOf(ids[i], ids[i + 1]) == pair;
+    return i + 1 < ids.size() && PairKey(ids[i], ids[i + 1]) == pair;
   };
   size_t first = 0;
   while (first + 1 < ids.size() && !is_pair(first)) ++first;
   if (first + 1 >= ids.size()) return;  // an earlier merge has taken it
   for (size_t i = 0; i + 1 < ids.size(); ++i)
-    pairs_[PairOf(ids[i], ids[i + 1])].count -= word.count;
+    pairs_[PairKey(ids[i], ids[i + 1])].count -= word.count;
   size_t to = 0;
   for (size_t from = 0; from < ids.size(); ++to) {
     const bool merged = is_pair(from);
@@ -54,7 +53,7 @@ void BpeTrainer::MergeIn(uint32_t index, uint64_t pair, int32_t id,
   }
   ids.resize(to);
   for (size_t i = 0; i + 1 < ids.size(); ++i) {
-    const uint64_t now = PairOf(ids[i], ids[i + 1]);
+    const uint64_t now = PairKey(ids[i], ids[i + 1]);
     Pair& of_pair = pairs_[now];
     of_pair.count += word.count;
     if (ids[i] != id && ids[i + 1] != id) continue;  // it had this pair before
@@ -69,7 +68,7 @@ void BpeTrainer::Train(const Options& options) {
   for (uint32_t index = 0; index < words_.size(); ++index) {
     const Word& word = words_[index];
     for (size_t i = 0; i + 1 < word.ids.size(); ++i) {
-      Pair& pair = pairs_[PairOf(word.ids[i], word.ids[i + 1])];
+      Pair& pair = pairs_[PairKey(word.ids[i], word.ids[i + 1])];
       pair.count += word.count;
       if (pair.words.empty() || pair.words.back() != index) pair.words.push_back(index);
     }

@@ -1,5 +1,7 @@
 #include "runtime/tokenizer/byte_tokenizer.h"
 
+#include "runtime/formats/utf8.h"
+
 namespace trama {
 namespace {
 
@@ -24,7 +26,7 @@ std::string ByteTokenizer::Decode(absl::Span<const int32_t> ids) const {
     if (id >= 0 && id < 256)
       bytes += static_cast<char>(id);
     else
-      bytes += "\xEF\xBF\xBD";
+      bytes += kReplacementCharacter;
   }
   return bytes;
 }

@@ -13,10 +13,6 @@ namespace {
 
 constexpr char kVocabFile[] = "vocab.json";
 
-absl::Status InvalidUtf8(size_t byte) {
-  return absl::InvalidArgumentError(absl::StrCat("byte ", byte, ": invalid UTF-8"));
-}
-
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadCharTokenizer(const std::string& directory) {
   const std::string path = JoinPath(directory, kVocabFile);
   TRAMA_ASSIGN_OR_RETURN(const Json vocab, Json::ParseFile(path));
@@ -51,7 +47,7 @@ absl::StatusOr<CharTokenizer> CharTokenizer::FromTexts(absl::Span<const std::str
     std::string_view rest = text;
     while (!rest.empty()) {
       const size_t length = Utf8Length(rest);
-      if (length == 0) return InvalidUtf8(text.size() - rest.size());
+      if (length == 0) return CheckUtf8(text);
       found.insert(DecodeUtf8(rest.substr(0, length)));
       rest.remove_prefix(length);
     }
@@ -77,7 +73,7 @@ absl::StatusOr<std::vector<int32_t>> CharTokenizer::EncodePlain(std::string_view
   ids.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
     const size_t length = Utf8Length(text.substr(at));
-    if (length == 0) return InvalidUtf8(at);
+    if (length == 0) return CheckUtf8(text);
     const char32_t c = DecodeUtf8(text.substr(at, length));
     int32_t id = -1;
     if (c < ascii_.size()) {
@@ -95,10 +91,13 @@ absl::StatusOr<std::vector<int32_t>> CharTokenizer::EncodePlain(std::string_view
 }
 
 std::string CharTokenizer::Decode(absl::Span<const int32_t> ids) const {
-  constexpr char32_t kReplacement = 0xFFFD;
   std::string text;
-  for (const int32_t id : ids)
-    AppendUtf8(id >= 0 && id < vocab_size() ? code_points_[id] : kReplacement, text);
+  for (const int32_t id : ids) {
+    if (id >= 0 && id < vocab_size())
+      AppendUtf8(code_points_[static_cast<size_t>(id)], text);
+    else
+      text += kReplacementCharacter;
+  }
   return text;
 }
 

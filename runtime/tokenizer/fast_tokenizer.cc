@@ -25,8 +25,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFastTokenizer(const std::string& 
             : absl::InvalidArgumentError("missing \"model\"");
   if (!type.ok())
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", type.status().message()));
-  if (*type == "BPE") return Gpt2Tokenizer::LoadFrom(directory);
-  if (*type == "WordPiece") return WordPieceTokenizer::LoadFrom(directory);
+  if (*type == "BPE") return Gpt2Tokenizer::LoadFromJson(directory);
+  if (*type == "WordPiece") return WordPieceTokenizer::LoadFromJson(directory);
   if (*type == "WordLevel") return WordTokenizer::LoadFrom(directory);
   return absl::UnimplementedError(absl::StrCat(path, ": no tokenizer for a model of type ", *type,
                                                "; BPE, WordPiece and WordLevel are there"));

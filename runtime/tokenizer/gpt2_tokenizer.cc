@@ -57,7 +57,17 @@ absl::StatusOr<std::unique_ptr<Gpt2Tokenizer>> Gpt2Tokenizer::Create(BpeModel mo
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Gpt2Tokenizer::LoadFrom(const std::string& directory) {
-  TRAMA_ASSIGN_OR_RETURN(BpeFiles files, ReadBpeFiles(directory));
+  return ReadFrom(directory, VocabularySource::kAny);
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Gpt2Tokenizer::LoadFromJson(
+    const std::string& directory) {
+  return ReadFrom(directory, VocabularySource::kTokenizerJson);
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Gpt2Tokenizer::ReadFrom(const std::string& directory,
+                                                                   VocabularySource source) {
+  TRAMA_ASSIGN_OR_RETURN(BpeFiles files, ReadBpeFiles(directory, source));
   Options options;
   // GPT-2's own files do not say that this token is special.
   files.settings.added.push_back({kEndOfText, {}});
@@ -93,8 +103,7 @@ absl::Status Gpt2Tokenizer::EncodeWords(std::string_view text, WordCache& cache,
 }
 
 absl::StatusOr<std::vector<int32_t>> Gpt2Tokenizer::EncodePlain(std::string_view text) const {
-  if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
-    return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
+  TRAMA_RETURN_IF_ERROR(CheckUtf8(text));
   std::string prefixed;
   if (options_.add_prefix_space && !text.empty() && !StartsWithSpace(text)) {
     prefixed = absl::StrCat(" ", std::string(text));
@@ -118,7 +127,7 @@ std::string Gpt2Tokenizer::Decode(absl::Span<const int32_t> ids) const {
     if (id >= 0 && id < vocab_size())
       bytes += model_.tokens()[static_cast<size_t>(id)];
     else
-      bytes += "\xEF\xBF\xBD";
+      bytes += kReplacementCharacter;
   }
   return bytes;
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "runtime/tokenizer/bpe_model.h"
+#include "runtime/tokenizer/hf_files.h"
 #include "runtime/tokenizer/splitter.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "runtime/tokenizer/word_cache.h"
@@ -27,6 +28,8 @@ class Gpt2Tokenizer : public Tokenizer {
   static absl::StatusOr<std::unique_ptr<Gpt2Tokenizer>> Create(BpeModel model, Options options);
   // vocab.json and merges.txt, encoder.json and vocab.bpe, or tokenizer.json.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFrom(const std::string& directory);
+  // tokenizer.json, whatever lies beside it.
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFromJson(const std::string& directory);
 
   std::string_view class_name() const override { return kClassName; }
   int64_t vocab_size() const override { return static_cast<int64_t>(model_.tokens().size()); }
@@ -42,6 +45,8 @@ class Gpt2Tokenizer : public Tokenizer {
   std::string Vocabulary() const override;
 
  private:
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> ReadFrom(const std::string& directory,
+                                                             VocabularySource source);
   Gpt2Tokenizer(BpeModel model, Splitter splitter, Options options);
   absl::Status EncodeWords(std::string_view text, WordCache& cache,
                            std::vector<int32_t>& ids) const;

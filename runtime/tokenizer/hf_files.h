@@ -15,6 +15,12 @@
 
 namespace trama {
 
+// A vocabulary may lie in a directory twice: in files of its own and in tokenizer.json.
+enum class VocabularySource {
+  kAny,            // its own files where they are there
+  kTokenizerJson,  // what the classes of "fast" tokenizers read
+};
+
 // What a file says of an added token.
 struct DeclaredToken {
   std::string content;

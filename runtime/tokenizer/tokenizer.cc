@@ -11,6 +11,7 @@
 #include "runtime/formats/file.h"
 #include "runtime/formats/json.h"
 #include "runtime/formats/utf8.h"
+#include "runtime/tokenizer/bpe_files.h"
 #include "runtime/tokenizer/byte_tokenizer.h"
 #include "runtime/tokenizer/char_tokenizer.h"
 
@@ -18,8 +19,6 @@ namespace trama {
 namespace {
 
 constexpr char kConfigFile[] = "tokenizer_config.json";
-constexpr std::pair<const char*, const char*> kBpePairs[] = {{"vocab.json", "merges.txt"},
-                                                             {"encoder.json", "vocab.bpe"}};
 
 std::map<std::string, TokenizerLoader>& Loaders() {
   static auto* const loaders = new std::map<std::string, TokenizerLoader>();
@@ -29,7 +28,7 @@ std::map<std::string, TokenizerLoader>& Loaders() {
 // The class of a directory without a name for it, "" where its files tell nothing.
 std::string ClassByFiles(const std::string& directory) {
   auto has = [&](const char* name) { return FileExists(JoinPath(directory, name)); };
-  for (const auto& [vocabulary, merges] : kBpePairs)
+  for (const auto& [vocabulary, merges] : kBpeFileNames)
     if (has(vocabulary) && has(merges)) return "GPT2Tokenizer";
   if (has("vocab.txt")) return "BertTokenizer";
   if (has("tokenizer.json")) return "PreTrainedTokenizerFast";
@@ -40,7 +39,7 @@ absl::StatusOr<std::string> ClassOf(const std::string& directory) {
   const std::string path = JoinPath(directory, kConfigFile), by_files = ClassByFiles(directory);
   if (!FileExists(path) && !by_files.empty()) return by_files;
   if (!FileExists(path))
-    for (const auto& [vocabulary, merges] : kBpePairs)
+    for (const auto& [vocabulary, merges] : kBpeFileNames)
       if (FileExists(JoinPath(directory, vocabulary)) || FileExists(JoinPath(directory, merges)))
         return std::string("GPT2Tokenizer");  // which says what is missing
   TRAMA_ASSIGN_OR_RETURN(const Json config, Json::ParseFile(path));
@@ -90,6 +89,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& di
 const AddedTokens& Tokenizer::added_tokens() const {
   static const auto* const none = new AddedTokens();
   return *none;
+}
+
+std::set<int32_t> Tokenizer::special_ids() const {
+  std::set<int32_t> ids;
+  for (const AddedToken& token : added_tokens())
+    if (token.special) ids.insert(token.id);
+  return ids;
 }
 
 absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(std::string_view text) const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ class Tokenizer {
   virtual std::optional<int32_t> eos_id() const { return std::nullopt; }
 
   virtual const AddedTokens& added_tokens() const;
+  // Of the special ones among them, which stand for no text.
+  std::set<int32_t> special_ids() const;
 
   // InvalidArgument "byte N: WHAT" where the text has no ids. Special tokens in it are plain text;
   // other added tokens are their ids, the longest at a place.

@@ -20,11 +20,9 @@ namespace {
 // Progress is told after about so many bytes.
 constexpr size_t kChunk = size_t{1} << 20;
 
-absl::Status CheckUtf8(absl::Span<const std::string_view> texts) {
+absl::Status CheckTexts(absl::Span<const std::string_view> texts) {
   for (size_t i = 0; i < texts.size(); ++i)
-    if (const std::optional<size_t> invalid = FindInvalidUtf8(texts[i]))
-      return absl::InvalidArgumentError(
-          absl::StrCat("text ", i, ": byte ", *invalid, ": invalid UTF-8"));
+    TRAMA_RETURN_IF_ERROR(CheckUtf8(texts[i], absl::StrCat("text ", i)));
   return absl::OkStatus();
 }
 
@@ -232,7 +230,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainWords(absl::Span<const std::stri
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> TrainTokenizer(absl::Span<const std::string_view> texts,
                                                           const TokenizerTraining& training) {
-  TRAMA_RETURN_IF_ERROR(CheckUtf8(texts));
+  TRAMA_RETURN_IF_ERROR(CheckTexts(texts));
   switch (training.kind) {
     case TokenizerTraining::Kind::kBpe:
       return TrainBpe(texts, training);

@@ -122,8 +122,7 @@ std::optional<int32_t> WordTokenizer::IdOfRole(const std::string& role,
 }
 
 absl::StatusOr<std::vector<int32_t>> WordTokenizer::EncodePlain(std::string_view text) const {
-  if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
-    return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
+  TRAMA_RETURN_IF_ERROR(CheckUtf8(text));
   const std::optional<int32_t> unknown = IdOfRole("unk_token", "[UNK]");
   std::vector<int32_t> ids;
   Splitter::Pieces words(splitter_, text);
@@ -144,7 +143,10 @@ std::string WordTokenizer::Decode(absl::Span<const int32_t> ids) const {
   std::string text;
   for (const int32_t id : ids) {
     text += ' ';
-    text += id >= 0 && id < vocab_size() ? tokens_[static_cast<size_t>(id)] : "\xEF\xBF\xBD";
+    if (id >= 0 && id < vocab_size())
+      text += tokens_[static_cast<size_t>(id)];
+    else
+      text += kReplacementCharacter;
   }
   return text;
 }

@@ -74,8 +74,7 @@ absl::StatusOr<std::vector<std::string>> ReadJson(const std::string& path,
 absl::StatusOr<std::vector<std::string>> WordPieceTokenizer::ReadVocabularyLines(
     const std::string& path) {
   TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  if (const std::optional<size_t> invalid = FindInvalidUtf8(content))
-    return Wrong(path, absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
+  TRAMA_RETURN_IF_ERROR(CheckUtf8(content, path));
   std::vector<std::string> tokens;
   absl::flat_hash_map<std::string, size_t> lines;
   for (absl::string_view line : absl::StrSplit(absl::StripSuffix(content, "\n"), '\n')) {
@@ -92,14 +91,26 @@ absl::StatusOr<std::vector<std::string>> WordPieceTokenizer::ReadVocabularyLines
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> WordPieceTokenizer::LoadFrom(
     const std::string& directory) {
+  return ReadFrom(directory, VocabularySource::kAny);
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> WordPieceTokenizer::LoadFromJson(
+    const std::string& directory) {
+  return ReadFrom(directory, VocabularySource::kTokenizerJson);
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> WordPieceTokenizer::ReadFrom(
+    const std::string& directory, VocabularySource source) {
   TRAMA_ASSIGN_OR_RETURN(TokenizerSettings settings, ReadTokenizerSettings(directory));
   const std::string lines = JoinPath(directory, "vocab.txt"),
                     json = JoinPath(directory, "tokenizer.json");
+  const bool from_json =
+      source == VocabularySource::kTokenizerJson || (!FileExists(lines) && FileExists(json));
   std::vector<std::string> tokens;
-  if (FileExists(lines) || !FileExists(json)) {
-    TRAMA_ASSIGN_OR_RETURN(tokens, ReadVocabularyLines(lines));
-  } else {
+  if (from_json) {
     TRAMA_ASSIGN_OR_RETURN(tokens, ReadJson(json, settings));
+  } else {
+    TRAMA_ASSIGN_OR_RETURN(tokens, ReadVocabularyLines(lines));
   }
   for (const auto& [role, content] : kRoles)
     settings.added.push_back({settings.Role(role, content), {}});
@@ -118,7 +129,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordPieceTokenizer::LoadFrom(
   absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> tokenizer =
       Create(std::move(tokens), std::move(options));
   if (!tokenizer.ok())
-    return Wrong(FileExists(lines) ? lines : json, std::string(tokenizer.status().message()));
+    return Wrong(from_json ? json : lines, std::string(tokenizer.status().message()));
   return tokenizer;
 }
 
@@ -173,8 +184,7 @@ void WordPieceTokenizer::EncodeWord(std::string_view word, std::vector<int32_t>&
 }
 
 absl::StatusOr<std::vector<int32_t>> WordPieceTokenizer::EncodePlain(std::string_view text) const {
-  if (const std::optional<size_t> invalid = FindInvalidUtf8(text))
-    return absl::InvalidArgumentError(absl::StrCat("byte ", *invalid, ": invalid UTF-8"));
+  TRAMA_RETURN_IF_ERROR(CheckUtf8(text));
   std::vector<int32_t> ids;
   for (const std::string& word : options_.normalizer.Words(text)) EncodeWord(word, ids);
   return ids;
@@ -198,7 +208,8 @@ std::string WordPieceTokenizer::Decode(absl::Span<const int32_t> ids) const {
   std::string text;
   for (const int32_t id : ids) {
     if (id < 0 || id >= vocab_size()) {
-      text += " \xEF\xBF\xBD";
+      text += ' ';
+      text += kReplacementCharacter;
       continue;
     }
     const std::string& token = tokens_[static_cast<size_t>(id)];

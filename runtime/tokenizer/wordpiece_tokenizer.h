@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "runtime/tokenizer/bert_normalizer.h"
+#include "runtime/tokenizer/hf_files.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace trama {
@@ -26,6 +27,8 @@ class WordPieceTokenizer : public Tokenizer {
                                                                     Options options);
   // vocab.txt (a token a line), or tokenizer.json.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFrom(const std::string& directory);
+  // tokenizer.json, whatever lies beside it.
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFromJson(const std::string& directory);
   static absl::StatusOr<std::vector<std::string>> ReadVocabularyLines(const std::string& path);
 
   std::string_view class_name() const override { return kClassName; }
@@ -45,6 +48,8 @@ class WordPieceTokenizer : public Tokenizer {
   std::string Vocabulary() const override;
 
  private:
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> ReadFrom(const std::string& directory,
+                                                             VocabularySource source);
   WordPieceTokenizer(std::vector<std::string> tokens, Options options);
   void EncodeWord(std::string_view word, std::vector<int32_t>& ids) const;
   std::optional<int32_t> IdOfRole(const std::string& role, const std::string& fallback) const;

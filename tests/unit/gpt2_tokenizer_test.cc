@@ -193,6 +193,19 @@ TEST(Gpt2TokenizerTest, ReadsEveryLayoutAndItsOwn) {
   }
 }
 
+TEST(Gpt2TokenizerTest, AFastTokenizerIsReadFromTokenizerJsonAlone) {
+  const OwnFiles files;
+  const TempDir dir;
+  dir.Write("vocab.json", files.Vocabulary());
+  dir.Write("merges.txt", files.Merges());
+  dir.Write("tokenizer.json", files.TokenizerJson());
+  ASSERT_OK_AND_ASSIGN(const auto any, Tokenizer::Load(dir.path()));
+  EXPECT_EQ(any->vocab_size(), 268);
+  dir.Write("tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
+  ASSERT_OK_AND_ASSIGN(const auto fast, Tokenizer::Load(dir.path()));
+  EXPECT_EQ(fast->vocab_size(), 270);
+}
+
 TEST(Gpt2TokenizerTest, PutsASpaceInFrontWhereAsked) {
   const OwnFiles files;
   const TempDir dir;

@@ -103,6 +103,11 @@ TEST(WordPieceTokenizerTest, SavesAndLoads) {
     ASSERT_OK_AND_ASSIGN(const auto from_json, Tokenizer::Load(saved.path()));
     EXPECT_EQ(from_json->Fingerprint(), tokenizer->Fingerprint()) << config;
     EXPECT_EQ(from_json->added_tokens(), tokenizer->added_tokens());
+    // A "fast" tokenizer is tokenizer.json, whatever lies beside it.
+    saved.Write("vocab.txt", "[UNK]\n");
+    saved.Write("tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
+    ASSERT_OK_AND_ASSIGN(const auto fast, Tokenizer::Load(saved.path()));
+    EXPECT_EQ(fast->Fingerprint(), tokenizer->Fingerprint()) << config;
   }
 }
 

@@ -84,9 +84,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
       ReadDocuments(flags.String("data"), flags.Int("limit"), flags.Bool("strip_gutenberg")));
   std::vector<std::string_view> texts;
   for (const Document& document : documents) {
-    if (const std::optional<size_t> invalid = FindInvalidUtf8(document.text))
-      return absl::InvalidArgumentError(
-          absl::StrCat(document.place, ": byte ", *invalid, ": invalid UTF-8"));
+    TRAMA_RETURN_IF_ERROR(CheckUtf8(document.text, document.place));
     texts.push_back(document.text);
   }
   const Clock::time_point start = Clock::now();
