@@ -5,21 +5,17 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "backends/cpu/executor.h"
+#include "base/clock.h"
 #include "base/dtype.h"
 #include "benchmarks/peak.h"
 
 namespace trama::cpu {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 enum class Form { kForward, kInputGrad, kWeightGrad };
 using Forms = std::vector<Form>;
@@ -81,9 +77,9 @@ void RunProduct(benchmark::State& state, Form form, int64_t m, int64_t k, int64_
   };
   double best = 1e9, peak = measure_peak();
   for (auto _ : state) {
-    const double start = Now();
+    const double start = MonotonicSeconds();
     for (const Step& step : steps) RunStep(step, workspace, pool);
-    const double seconds = Now() - start;
+    const double seconds = MonotonicSeconds() - start;
     best = std::min(best, seconds);
     state.SetIterationTime(seconds);
   }

@@ -5,21 +5,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "backends/vulkan/recorder.h"
 #include "backends/vulkan/shader_cache.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 
 namespace trama::vulkan {
 namespace {
 
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 double ProcessorTime() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -88,16 +85,16 @@ absl::Status Measure(benchmark::State& state, Form form, Sizes s, const std::str
     TRAMA_RETURN_IF_ERROR(recording->Submit());
     return device->Wait();
   };
-  const double first = Now();
+  const double first = MonotonicSeconds();
   TRAMA_RETURN_IF_ERROR(run());  // drivers compile at the first dispatch
-  state.counters["first_ms"] = 1e3 * (Now() - first);
+  state.counters["first_ms"] = 1e3 * (MonotonicSeconds() - first);
   double best = 1e9, best_processor = 1e9;
   for (auto _ : state) {
-    const double start = Now(), processor = ProcessorTime();
+    const double start = MonotonicSeconds(), processor = ProcessorTime();
     TRAMA_RETURN_IF_ERROR(run());
-    best = std::min(best, Now() - start);
+    best = std::min(best, MonotonicSeconds() - start);
     best_processor = std::min(best_processor, ProcessorTime() - processor);
-    state.SetIterationTime(Now() - start);
+    state.SetIterationTime(MonotonicSeconds() - start);
   }
   state.counters["ms"] = 1e3 * best;
   state.counters["GFLOP/s"] = 1e-9 * s.flops() / best;

@@ -5,8 +5,8 @@
 #include <limits>
 #include <numeric>
 
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "runtime/batch_program.h"
 
 namespace trama {
 namespace {
@@ -26,18 +26,6 @@ std::vector<double> Probabilities(const HostTensor& logits, int64_t row, int64_t
   const double sum = std::accumulate(p.begin(), p.end(), 0.0);
   for (double& value : p) value /= sum;
   return p;
-}
-
-std::vector<int64_t> Range(int64_t begin, int64_t end) {
-  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
-  std::iota(indices.begin(), indices.end(), begin);
-  return indices;
-}
-
-std::string ProgramName(const TensorMap& batch, int64_t size) {
-  const auto ids = batch.find("input_ids");
-  return ids == batch.end() ? absl::StrCat("forward.b", size)
-                            : absl::StrCat("forward.b", size, "t", ids->second.shape[1]);
 }
 
 }  // namespace
@@ -64,15 +52,9 @@ absl::StatusOr<Classifications> Classify(const LoadedModel& model, const Dataset
   std::vector<Program> programs;
   const auto add = [&](TensorMap example, int64_t size) {
     example.erase("labels");
-    Program program;
-    program.name = ProgramName(example, size);
-    for (const auto& [name, tensor] : example) {
-      program.inputs.push_back({name, tensor.dtype, tensor.shape});
-      program.inputs.back().shape[0] = size;
-    }
-    for (const Program& known : programs)
-      if (known.name == program.name) return;
-    programs.push_back(std::move(program));
+    AddProgram(BatchProgram(BatchProgramName("forward", example, size), ProgramKind::kForward,
+                            example, size),
+               &programs);
   };
   for (const int64_t index : dataset.ShapeExamples()) {
     TRAMA_ASSIGN_OR_RETURN(TensorMap example, dataset.Batch({index}));
@@ -96,7 +78,8 @@ absl::StatusOr<Classifications> Classify(const LoadedModel& model, const Dataset
         all.wanted.push_back(static_cast<int64_t>(labels->second.at(i)));
       batch.erase(labels);
     }
-    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs, session->Call(ProgramName(batch, size), batch));
+    TRAMA_ASSIGN_OR_RETURN(TensorMap outputs,
+                           session->Call(BatchProgramName("forward", batch, size), batch));
     auto logits = outputs.find("logits");
     if (logits == outputs.end())
       return absl::FailedPreconditionError(model.entry->name + ": this model gives no logits");

@@ -11,10 +11,9 @@
 
 namespace trama {
 
-// Writes PATH.plan (the plan) and
-// PATH.safetensors (each block's bytes, and which program) under $XDG_CACHE_HOME/trama/failed, and
-// returns `failure` with the file's name in its message. Where writing fails, or the blocks are
-// larger than 1 GiB, `failure` comes back as it was.
+// Writes PATH.plan (the plan) and PATH.safetensors (each block's bytes, and which program) under
+// $XDG_CACHE_HOME/trama/failed, and returns `failure` with the file's name in its message. Where
+// writing fails, or the blocks are larger than 1 GiB, `failure` comes back as it was.
 absl::Status KeepFailure(const absl::Status& failure, const plan::Plan& plan, uint32_t program,
                          absl::Span<const Buffer> blocks);
 

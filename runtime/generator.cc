@@ -1,20 +1,16 @@
 #include "runtime/generator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "runtime/formats/utf8.h"
 
 namespace trama {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Prompts run in chunks of this many ids, so that nothing is compiled for a prompt's own length; in
 // long ones, of which a device makes more, where half of one is left and the context has several.
@@ -284,9 +280,7 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   cached_.assign(static_cast<size_t>(batch_), 0);
   std::vector<GeneratedSample> samples(prompts.size());
   std::set<int32_t> untold;  // ids that stand for no text
-  if (model_.tokenizer && !options.special_text)
-    for (const AddedToken& token : model_.tokenizer->added_tokens())
-      if (token.special) untold.insert(token.id);
+  if (model_.tokenizer && !options.special_text) untold = model_.tokenizer->special_ids();
 
   auto give = [&](size_t r, bool at_end) {
     Row& row = states[r];
@@ -305,9 +299,9 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   };
 
   for (int64_t step = 0; std::find(active.begin(), active.end(), true) != active.end(); ++step) {
-    const double start = Now();
+    const double start = MonotonicSeconds();
     TRAMA_RETURN_IF_ERROR(Advance(rows, active));
-    (step == 0 ? stats_.prefill_seconds : stats_.decode_seconds) += Now() - start;
+    (step == 0 ? stats_.prefill_seconds : stats_.decode_seconds) += MonotonicSeconds() - start;
     for (size_t r = 0; r < prompts.size(); ++r) {
       if (!active[r]) continue;
       Row& row = states[r];

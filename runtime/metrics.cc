@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
 
@@ -85,10 +85,7 @@ Progress::Options Progress::ForStandardError(bool quiet) {
   winsize size;
   if (options.terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     options.columns = size.ws_col;
-  options.now = [] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-  };
+  options.now = MonotonicSeconds;
   options.write = [](std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t written = write(STDERR_FILENO, bytes.data(), bytes.size());

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "base/philox.h"
 
@@ -31,6 +33,15 @@ inline std::array<uint64_t, 2> RandomBits(uint64_t seed, RandomStream stream, ui
 inline int64_t UniformBelow(uint64_t bits, int64_t n) {
   return static_cast<int64_t>((static_cast<unsigned __int128>(bits) * static_cast<uint64_t>(n)) >>
                               64);
+}
+
+// Puts `items` in an order that `seed`, `stream` and `group` give (Fisher and Yates).
+inline void Shuffle(uint64_t seed, RandomStream stream, uint32_t group,
+                    std::vector<int64_t>& items) {
+  for (size_t i = items.size(); i > 1; --i) {
+    const uint64_t bits = RandomBits(seed, stream, i, group)[0];
+    std::swap(items[i - 1], items[UniformBelow(bits, static_cast<int64_t>(i))]);
+  }
 }
 
 // In [0, 1) with 53 bits.

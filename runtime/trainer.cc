@@ -1,14 +1,15 @@
 #include "runtime/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/clock.h"
+#include "base/ignore_index.h"
 #include "base/status_macros.h"
+#include "runtime/batch_program.h"
 #include "runtime/checkpoint.h"
 #include "runtime/diagnose.h"
 #include "runtime/formats/file.h"
@@ -18,16 +19,6 @@ namespace trama {
 namespace {
 
 constexpr char kAccumulated[] = "accumulated:";  // what train-step sums up, by name
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::vector<int64_t> Range(int64_t begin, int64_t end) {
-  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
-  std::iota(indices.begin(), indices.end(), begin);
-  return indices;
-}
 
 // The ids that a batch has, padding included; of a model without any, the examples.
 int64_t CountRead(const Batch& batch) {
@@ -42,27 +33,14 @@ std::string Details(const TrainResult& result, double per_second, bool has_token
   return text;
 }
 
-// "train.b8", or with a time axis "train.b8t64".
-std::string StepName(const char* kind, const TensorMap& tensors, int64_t batch) {
-  const auto ids = tensors.find("input_ids");
-  return ids == tensors.end() ? absl::StrCat(kind, ".b", batch)
-                              : absl::StrCat(kind, ".b", batch, "t", ids->second.shape[1]);
-}
-
-Program ProgramFor(std::string name, ProgramKind kind, const TensorMap& example, int64_t batch) {
-  Program program;
-  program.name = std::move(name);
-  program.kind = kind;
-  program.inputs = SpecsOf(example);
-  for (TensorSpec& spec : program.inputs) spec.shape[0] = batch;
-  return program;
-}
-
-// Adds the program unless there is one of its name.
-void AddProgram(Program program, std::vector<Program>* programs) {
-  for (const Program& known : *programs)
-    if (known.name == program.name) return;
-  programs->push_back(std::move(program));
+// Targets of a batch that count, or `size` examples where labels are no ids.
+int64_t CountTargets(const TensorMap& batch, int64_t size) {
+  auto labels = batch.find("labels");
+  if (labels == batch.end() || IsFloat(labels->second.dtype)) return size;
+  int64_t count = 0;
+  for (int64_t i = 0; i < labels->second.num_elements(); ++i)
+    count += labels->second.at(i) != kIgnoreIndex;
+  return count;
 }
 
 // Whether the device took its memory with it.
@@ -72,27 +50,14 @@ bool IsLost(const absl::Status& status) {
 
 }  // namespace
 
-std::vector<TensorSpec> SpecsOf(const TensorMap& tensors) {
-  std::vector<TensorSpec> specs;
-  for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.dtype, tensor.shape});
-  return specs;
-}
-
-int64_t CountTargets(const TensorMap& batch, int64_t size) {
-  auto labels = batch.find("labels");
-  if (labels == batch.end() || IsFloat(labels->second.dtype)) return size;
-  int64_t count = 0;
-  for (int64_t i = 0; i < labels->second.num_elements(); ++i) count += labels->second.at(i) != -100;
-  return count;
-}
-
 // ---------------------------------------------------------------- evaluation
 
 Evaluator::Evaluator(const Dataset& dataset, int64_t batch_size, std::vector<Program>* programs)
     : dataset_(dataset), batch_size_(std::min(batch_size, dataset.size())) {
   auto add = [&](const absl::StatusOr<TensorMap>& example, int64_t size) {
     if (!example.ok()) return;  // Run says why
-    AddProgram(ProgramFor(StepName("evaluate", *example, size), ProgramKind::kLoss, *example, size),
+    AddProgram(BatchProgram(BatchProgramName("evaluate", *example, size), ProgramKind::kLoss,
+                            *example, size),
                programs);
   };
   const int64_t rest = dataset.size() % batch_size_;
@@ -108,7 +73,7 @@ absl::StatusOr<Evaluation> Evaluator::Run(Session& session) const {
     const int64_t targets = CountTargets(batch, end - begin);
     if (targets == 0) continue;
     TRAMA_ASSIGN_OR_RETURN(TensorMap outputs,
-                           session.Call(StepName("evaluate", batch, end - begin), batch));
+                           session.Call(BatchProgramName("evaluate", batch, end - begin), batch));
     total.loss += outputs["loss"].at(0) * static_cast<double>(targets);
     total.targets += targets;
   }
@@ -137,12 +102,12 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(LoadedModel& model, Loa
     TRAMA_ASSIGN_OR_RETURN(const TensorMap example, data.train->Batch({index}));
     trainer->has_tokens_ = example.contains("input_ids");
     for (const int64_t size : sizes)
-      AddProgram(ProgramFor(StepName("train", example, size),
-                            accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
-                            example, size),
+      AddProgram(BatchProgram(BatchProgramName("train", example, size),
+                              accumulates ? ProgramKind::kAccumulate : ProgramKind::kTrainStep,
+                              example, size),
                  &programs);
     if (accumulates)
-      AddProgram(ProgramFor("apply", ProgramKind::kApply, example, batch_size), &programs);
+      AddProgram(BatchProgram("apply", ProgramKind::kApply, example, batch_size), &programs);
   }
   for (Program& program : programs) {
     program.optimizer = options.optimizer;
@@ -174,7 +139,7 @@ absl::Status Trainer::PlanSteps() {
 
 absl::StatusOr<uint32_t> Trainer::Give(const Batch& batch) {
   TRAMA_ASSIGN_OR_RETURN(const uint32_t program,
-                         session_->Find(StepName("train", batch.tensors, batch.size)));
+                         session_->Find(BatchProgramName("train", batch.tensors, batch.size)));
   for (const auto& [name, tensor] : batch.tensors) {
     const Session::Slot* slot = session_->Input(program, name);
     if (!slot)
@@ -264,6 +229,19 @@ absl::Status Trainer::Evaluate(TrainResult* result) {
   return absl::OkStatus();
 }
 
+Json Trainer::MetricsLine(const TrainResult& result, double grad_norm, double per_second,
+                          bool evaluated) const {
+  Json line = Json::MakeObject();
+  line.Set("step", step_);
+  line.Set("loss", result.loss);
+  line.Set("lr", options_.schedule.At(step_));
+  line.Set("grad_norm", grad_norm);
+  if (has_tokens_) line.Set("tokens", tokens_);
+  line.Set("tokens_per_second", per_second);
+  if (evaluated) line.Set("val_loss", result.val_loss);
+  return line;
+}
+
 absl::Status Trainer::WithLastState(const absl::Status& lost, int64_t step) const {
   const std::string state =
       step < 0 ? "no state had reached the host (--checkpoint_every=N writes it every N steps)"
@@ -292,7 +270,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   int64_t checkpointed = -1;
   const int64_t resumed = step_ > 0 ? step_ : -1;
   while (step_ < total_steps_ && !StopsEarly()) {
-    const double start = Now();
+    const double start = MonotonicSeconds();
     double grad_norm = 0;
     int64_t tokens = 0;
     if (absl::Status status = Update(&result.loss, &grad_norm, &tokens); !status.ok()) {
@@ -304,7 +282,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
     result.step = step_;
     loss_ = result.loss;
     tokens_ += tokens;
-    const double per_second = static_cast<double>(tokens) / (Now() - start);
+    const double per_second = static_cast<double>(tokens) / (MonotonicSeconds() - start);
     result.interrupted = stop && stop->load();
     const bool last = step_ == total_steps_;
     bool evaluated = false;
@@ -315,14 +293,7 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       evaluated = true;
     }
     if (metrics) {
-      Json line = Json::MakeObject();
-      line.Set("step", step_);
-      line.Set("loss", result.loss);
-      line.Set("lr", options_.schedule.At(step_));
-      line.Set("grad_norm", grad_norm);
-      if (has_tokens_) line.Set("tokens", tokens_);
-      line.Set("tokens_per_second", per_second);
-      if (evaluated) line.Set("val_loss", result.val_loss);
+      const Json line = MetricsLine(result, grad_norm, per_second, evaluated);
       TRAMA_RETURN_IF_ERROR(metrics->Write(line));
     }
     if (evaluated && best_step_ == step_ && options_.eval_every > 0) {

@@ -13,6 +13,7 @@
 #include "frontend/program.h"
 #include "runtime/data/batch_iterator.h"
 #include "runtime/data/data.h"
+#include "runtime/formats/json.h"
 #include "runtime/model_directory.h"
 #include "runtime/schedule.h"
 #include "runtime/session.h"
@@ -77,11 +78,6 @@ class Evaluator {
   int64_t batch_size_;
 };
 
-// The specs of `tensors`, which `program` takes.
-std::vector<TensorSpec> SpecsOf(const TensorMap& tensors);
-// Targets of a batch that count: integer labels other than -100, or `size` examples.
-int64_t CountTargets(const TensorMap& batch, int64_t size);
-
 class Trainer {
  public:
   // Compiles every program that the run needs. `model` and `data` must outlive the trainer, which
@@ -117,6 +113,9 @@ class Trainer {
   absl::Status WriteFirstCheckpoint(const CheckpointSource& checkpoint);
   absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);
   absl::Status Evaluate(TrainResult* result);
+  // The metrics of the update that was just made.
+  Json MetricsLine(const TrainResult& result, double grad_norm, double per_second,
+                   bool evaluated) const;
   absl::Status WriteBest();
   absl::StatusOr<std::string> Sample() const;
   absl::Status WriteAdapterFiles(const std::string& directory);

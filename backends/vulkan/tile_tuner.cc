@@ -1,7 +1,6 @@
 #include "backends/vulkan/tile_tuner.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +9,7 @@
 #include "backends/codegen/kernel_source.h"
 #include "backends/codegen/profile.h"
 #include "backends/vulkan/recorder.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 
 namespace trama::vulkan {
@@ -22,10 +22,6 @@ constexpr double kMeasuredSeconds = 3e-3;  // of one measurement: as many dispat
 // tensors that together are no less than that.
 constexpr uint64_t kUncachedBytes = 256 << 20, kMostCopies = 64;
 constexpr int kMeasurements = 3, kFinalMeasurements = 7;
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Sees what products a kernel has and gives one of them a tile that is not the built-in one.
 class TriedTile : public TileChoice {
@@ -136,10 +132,10 @@ class Trial {
     return absl::OkStatus();
   }
   absl::StatusOr<double> Run() {
-    const double start = Now();
+    const double start = MonotonicSeconds();
     TRAMA_RETURN_IF_ERROR(recording_->Submit());
     TRAMA_RETURN_IF_ERROR(memory_.device().Wait());
-    return Now() - start;
+    return MonotonicSeconds() - start;
   }
 
   Memory& memory_;

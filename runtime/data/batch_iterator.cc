@@ -30,11 +30,7 @@ void BatchIterator::OrderEpoch() {
   if (dataset_->endless() || !options_.shuffle || batch_size_ == dataset_->size()) return;
   order_.resize(static_cast<size_t>(dataset_->size()));
   std::iota(order_.begin(), order_.end(), 0);
-  for (size_t i = order_.size(); i > 1; --i) {  // Fisher and Yates
-    const uint64_t bits = RandomBits(options_.seed, RandomStream::kShuffle, i,
-                                     static_cast<uint32_t>(place_.epoch))[0];
-    std::swap(order_[i - 1], order_[UniformBelow(bits, static_cast<int64_t>(i))]);
-  }
+  Shuffle(options_.seed, RandomStream::kShuffle, static_cast<uint32_t>(place_.epoch), order_);
 }
 
 int64_t BatchIterator::batches_per_epoch() const {

@@ -16,8 +16,8 @@ namespace trama {
 
 // What a model learns from a window of text.
 enum class WindowLabels {
-  kEveryToken,  // labels i32 [B, T]: the id that follows each position (gpt)
-  kNextToken,   // labels i32 [B]: the id that follows the window (char-transformer)
+  kEveryToken,  // labels i32 [B, T]: the id that follows each position
+  kNextToken,   // labels i32 [B]: the id that follows the window
 };
 
 struct DataOptions {

@@ -3,20 +3,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/ignore_index.h"
 #include "base/status_macros.h"
 
 namespace trama {
-namespace {
-
-constexpr double kIgnored = -100;
-
-std::string PlaceOf(int64_t element, const Shape& shape) {
-  Shape index(shape.size());
-  for (size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
-  return absl::StrCat("[", absl::StrJoin(index, ","), "]");
-}
-
-}  // namespace
 
 absl::StatusOr<IdRange> IdRangeOf(const Config& config) {
   IdRange range;
@@ -37,10 +27,10 @@ absl::Status CheckIds(const std::string& where, const std::string& name, const H
   if (limit == 0 || IsFloat(tensor.dtype)) return absl::OkStatus();
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
     const double id = tensor.at(i);
-    if ((id >= 0 && id < static_cast<double>(limit)) || (labels && id == kIgnored)) continue;
+    if ((id >= 0 && id < static_cast<double>(limit)) || (labels && id == kIgnoreIndex)) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(where, ": ", name, " has the id ", static_cast<int64_t>(id), " at ",
-                     PlaceOf(i, tensor.shape), ", not in [0, ", limit, ")"));
+                     IndexText(i, tensor.shape), ", not in [0, ", limit, ")"));
   }
   return absl::OkStatus();
 }

@@ -1,11 +1,10 @@
 #include "runtime/data/instruction.h"
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/formats/file.h"
-#include "runtime/formats/json.h"
 #include "runtime/formats/json_lines.h"
+#include "runtime/formats/json_places.h"
 
 namespace trama {
 namespace {
@@ -50,22 +49,13 @@ absl::StatusOr<std::vector<Instruction>> ReadArray(const std::string& path, bool
 
 absl::StatusOr<std::vector<Instruction>> ReadLines(const std::string& path, bool responses,
                                                    int64_t limit) {
-  TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
   std::vector<Instruction> records;
-  std::string_view rest = content;
-  for (int64_t line = 1; !rest.empty(); ++line) {
-    if (limit > 0 && static_cast<int64_t>(records.size()) == limit) break;
-    const size_t end = rest.find('\n');
-    const std::string_view text = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (absl::StripAsciiWhitespace({text.data(), text.size()}).empty()) continue;
-    const std::string place = absl::StrCat(path, ":", line);
-    const absl::StatusOr<Json> json = Json::Parse(text);
-    if (!json.ok())
-      return absl::InvalidArgumentError(absl::StrCat(place, ": ", json.status().message()));
-    TRAMA_ASSIGN_OR_RETURN(Instruction record, RecordOf(*json, place, responses));
-    records.push_back(std::move(record));
-  }
+  TRAMA_RETURN_IF_ERROR(
+      ForEachJsonLine(path, limit, [&](const Json& line, const std::string& place) {
+        absl::StatusOr<Instruction> record = RecordOf(line, place, responses);
+        if (record.ok()) records.push_back(*std::move(record));
+        return record.status();
+      }));
   return records;
 }
 
@@ -84,8 +74,7 @@ absl::StatusOr<std::vector<Instruction>> ReadInstructions(const std::string& pat
 std::string InstructionText(const Instruction& record) {
   return absl::StrCat(
       "Below is an instruction that describes a task. Write a response that appropriately "
-      "completes "
-      "the request.\n\n### Instruction:\n",
+      "completes the request.\n\n### Instruction:\n",
       record.instruction, record.input.empty() ? "" : "\n\n### Input:\n", record.input);
 }
 

@@ -92,13 +92,6 @@ absl::StatusOr<LabelledTexts> ReadLabelledTexts(const std::string& path,
       path, ": no text_column is named; the columns are ", absl::StrJoin(columns.header(), ", ")));
 }
 
-void ShuffleExamples(uint64_t seed, uint32_t group, std::vector<int64_t>& examples) {
-  for (size_t i = examples.size(); i > 1; --i) {  // Fisher and Yates
-    const uint64_t bits = RandomBits(seed, RandomStream::kSplit, i, group)[0];
-    std::swap(examples[i - 1], examples[UniformBelow(bits, static_cast<int64_t>(i))]);
-  }
-}
-
 std::vector<int64_t> BalancedExamples(const std::vector<int32_t>& labels, uint64_t seed) {
   std::map<int32_t, std::vector<int64_t>> by_class;
   for (size_t i = 0; i < labels.size(); ++i) by_class[labels[i]].push_back(static_cast<int64_t>(i));
@@ -106,7 +99,7 @@ std::vector<int64_t> BalancedExamples(const std::vector<int32_t>& labels, uint64
   for (const auto& [label, examples] : by_class) rarest = std::min(rarest, examples.size());
   std::vector<int64_t> kept;
   for (auto& [label, examples] : by_class) {
-    ShuffleExamples(seed, static_cast<uint32_t>(label) + 1, examples);
+    Shuffle(seed, RandomStream::kSplit, static_cast<uint32_t>(label) + 1, examples);
     kept.insert(kept.end(), examples.begin(), examples.begin() + static_cast<int64_t>(rarest));
   }
   std::sort(kept.begin(), kept.end());

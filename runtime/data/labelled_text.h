@@ -26,7 +26,4 @@ absl::StatusOr<LabelledTexts> ReadLabelledTexts(const std::string& path,
 // class's drawn by the seed.
 std::vector<int64_t> BalancedExamples(const std::vector<int32_t>& labels, uint64_t seed);
 
-// Puts examples in an order that depends on the seed.
-void ShuffleExamples(uint64_t seed, uint32_t group, std::vector<int64_t>& examples);
-
 }  // namespace trama

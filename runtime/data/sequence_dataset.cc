@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ignore_index.h"
 #include "runtime/formats/crc32c.h"
 
 namespace trama {
@@ -101,7 +102,6 @@ uint32_t SequenceDataset::Checksum() const {
 
 InstructionBatch CollateNextToken(absl::Span<const Sequence* const> sequences, int64_t length,
                                   int32_t pad_id) {
-  constexpr int32_t kIgnored = -100;
   const Shape shape = {static_cast<int64_t>(sequences.size()), length};
   InstructionBatch batch{HostTensor(DType::kI32, shape), HostTensor(DType::kI32, shape)};
   int32_t* input = batch.input_ids.data<int32_t>().data();
@@ -113,7 +113,7 @@ InstructionBatch CollateNextToken(absl::Span<const Sequence* const> sequences, i
       *input++ = t < count ? ids[t] : pad_id;
       const int64_t target = t + 1;  // the first padding ends the text: the one that is learned
       const bool counts = target <= count && target >= sequence->num_hidden;
-      *label++ = !counts ? kIgnored : target < count ? ids[target] : pad_id;
+      *label++ = !counts ? kIgnoreIndex : target < count ? ids[target] : pad_id;
     }
   }
   return batch;

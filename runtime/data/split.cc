@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "runtime/data/labelled_text.h"
+#include "runtime/random.h"
 
 namespace trama {
 namespace {
@@ -39,7 +39,7 @@ Parts Split(Examples examples, const DataOptions& options) {
     const auto cut = examples.begin() + TrainingPart(count, options.val_fraction);
     return {Examples(examples.begin(), cut), Examples(cut, examples.end()), {}};
   }
-  ShuffleExamples(options.seed, 0, examples);
+  Shuffle(options.seed, RandomStream::kSplit, 0, examples);
   // A share of 0.7 of 10 is 7, though 0.7 is a little less in binary.
   const auto part = [count](double share) {
     return static_cast<int64_t>(share * static_cast<double>(count) + 1e-6);

@@ -6,7 +6,7 @@
 #include "base/status_macros.h"
 #include "runtime/data/gutenberg.h"
 #include "runtime/formats/file.h"
-#include "runtime/formats/json.h"
+#include "runtime/formats/json_lines.h"
 #include "runtime/formats/utf8.h"
 
 namespace trama {
@@ -30,24 +30,16 @@ absl::StatusOr<std::vector<Document>> ReadFolder(const std::string& path) {
   return documents;
 }
 
-absl::StatusOr<std::vector<Document>> ReadJsonLines(const std::string& path, int64_t limit) {
-  TRAMA_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
+absl::StatusOr<std::vector<Document>> ReadTextsOfLines(const std::string& path, int64_t limit) {
   std::vector<Document> documents;
-  std::string_view rest = content;
-  for (int64_t line = 1; !rest.empty(); ++line) {
-    const size_t end = rest.find('\n');
-    const std::string_view text = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (absl::StripAsciiWhitespace({text.data(), text.size()}).empty()) continue;
-    const std::string place = absl::StrCat(path, ":", line);
-    absl::StatusOr<Json> json = Json::Parse(text);
-    if (!json.ok()) return At(place, json.status());
-    absl::StatusOr<std::string> document = json->Get<std::string>("text");
-    if (!document.ok())
-      return absl::InvalidArgumentError(absl::StrCat(place, ": ", document.status().message()));
-    documents.push_back({*std::move(document), place});
-    if (limit > 0 && static_cast<int64_t>(documents.size()) == limit) break;
-  }
+  TRAMA_RETURN_IF_ERROR(
+      ForEachJsonLine(path, limit, [&](const Json& line, const std::string& place) {
+        absl::StatusOr<std::string> text = line.Get<std::string>("text");
+        if (!text.ok())
+          return absl::InvalidArgumentError(absl::StrCat(place, ": ", text.status().message()));
+        documents.push_back({*std::move(text), place});
+        return absl::OkStatus();
+      }));
   return documents;
 }
 
@@ -63,7 +55,7 @@ absl::StatusOr<std::vector<Document>> ReadDocuments(const std::string& path, int
   if (IsDirectory(path)) {
     TRAMA_ASSIGN_OR_RETURN(documents, ReadFolder(path));
   } else if (ExtensionOf(path) == ".jsonl") {
-    TRAMA_ASSIGN_OR_RETURN(documents, ReadJsonLines(path, limit));
+    TRAMA_ASSIGN_OR_RETURN(documents, ReadTextsOfLines(path, limit));
   } else {
     TRAMA_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
     documents.push_back({std::move(text), path});
@@ -81,9 +73,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizerFor(const std::string& s
   if (spec == "chars") {
     bool line_feed = false;
     for (size_t i = 0; i < documents.size(); ++i) {
-      if (const auto invalid = FindInvalidUtf8(documents[i].text))
-        return absl::InvalidArgumentError(
-            absl::StrCat(documents[i].place, ": byte ", *invalid, ": invalid UTF-8"));
+      TRAMA_RETURN_IF_ERROR(CheckUtf8(documents[i].text, documents[i].place));
       line_feed |= NeedsLineFeed(documents, i);
     }
     for (Document& document : documents) texts.push_back(std::move(document.text));

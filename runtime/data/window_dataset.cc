@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "base/ignore_index.h"
 #include "runtime/random.h"
 
 namespace trama {
-namespace {
-constexpr int32_t kIgnored = -100;  // a label that no loss counts
-}
 
 WindowDataset WindowDataset::Random(Tokens tokens, int64_t seq_len, uint64_t seed) {
   WindowDataset dataset(std::move(tokens), seq_len, Placing::kRandom);
@@ -59,9 +57,9 @@ absl::StatusOr<TensorMap> WindowDataset::Batch(absl::Span<const int64_t> example
     if (every) {
       const absl::Span<int32_t> row = labels.data<int32_t>().subspan(i * seq_len_, seq_len_);
       tokens_.Copy(start + 1, row.subspan(0, length));
-      std::fill(row.begin() + length, row.end(), kIgnored);
+      std::fill(row.begin() + length, row.end(), kIgnoreIndex);
       if (placing_ == Placing::kCovering && examples[i] > 0)
-        std::fill_n(row.begin(), seq_len_ - stride_, kIgnored);  // the window before has them
+        std::fill_n(row.begin(), seq_len_ - stride_, kIgnoreIndex);  // the window before has them
     } else {
       labels.data<int32_t>()[i] = tokens_[start + seq_len_];
     }

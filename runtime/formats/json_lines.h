@@ -1,30 +1,20 @@
-// Where in a JSON text its values stand, for messages.
+// JSON Lines: a JSON value in each line.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "runtime/formats/json.h"
 
 namespace trama {
 
-// The line, from 1, on which each element of an array starts: of the array that the members `keys`,
-// one inside the other, lead to from the root. Empty where there is none. `text` is valid JSON.
-std::vector<int64_t> ElementLines(std::string_view text, absl::Span<const std::string_view> keys);
-
-struct JsonWithLines {
-  Json json;
-  std::vector<int64_t> lines;
-};
-// Json::ParseFile, and the file's ElementLines.
-absl::StatusOr<JsonWithLines> ParseFileWithLines(const std::string& path,
-                                                 absl::Span<const std::string_view> keys);
-
-// "PATH:LINE" of an element, or "PATH" where its line is not known.
-std::string PlaceOf(const std::string& path, const std::vector<int64_t>& lines, size_t element);
+// Calls `visit` for each line that is not blank, with the line's value and "PATH:LINE", for `limit`
+// of them (0: all). The first error ends it: that of `visit`, or of a line that is no JSON
+// ("PATH:LINE: byte N: ...").
+absl::Status ForEachJsonLine(
+    const std::string& path, int64_t limit,
+    absl::FunctionRef<absl::Status(const Json& value, const std::string& place)> visit);
 
 }  // namespace trama

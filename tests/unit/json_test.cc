@@ -7,7 +7,7 @@
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
 #include "runtime/formats/config_json.h"
-#include "runtime/formats/json_lines.h"
+#include "runtime/formats/json_places.h"
 
 namespace trama {
 namespace {

@@ -2,7 +2,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "base/clock.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "benchmarks/peak.h"
@@ -19,10 +19,6 @@
 
 namespace trama::cli {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double PeakMebibytes() {
   rusage usage = {};
@@ -68,17 +64,17 @@ absl::StatusOr<std::vector<double>> Time(Session& session, uint32_t program, int
   scalars.beta1 = 0.9;
   scalars.beta2 = 0.999;
   std::vector<double> times;
-  const double end = Now() + seconds;
+  const double end = MonotonicSeconds() + seconds;
   // Several runs a measurement where one is too short for the clock.
   int64_t repeat = 1;
-  for (int64_t run = -3; Now() < end || run < 5; ++run) {
-    const double start = Now();
+  for (int64_t run = -3; MonotonicSeconds() < end || run < 5; ++run) {
+    const double start = MonotonicSeconds();
     for (int64_t i = 0; i < repeat; ++i) {
       ++scalars.step;
       TRAMA_RETURN_IF_ERROR(session.WriteScalars(program, scalars));
       TRAMA_RETURN_IF_ERROR(session.Run(program));
     }
-    const double taken = (Now() - start) / static_cast<double>(repeat);
+    const double taken = (MonotonicSeconds() - start) / static_cast<double>(repeat);
     if (run < 0)
       repeat = std::max<int64_t>(1, static_cast<int64_t>(1e-3 / std::max(taken, 1e-9)));
     else
@@ -197,10 +193,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   for (Measured& what : measured) {
     Program& program = what.program;
     program.optimizer.kind = optimizer == "sgd" ? OptimizerKind::kSgd : OptimizerKind::kAdamW;
-    const double start = Now();
+    const double start = MonotonicSeconds();
     TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                            Session::Create(*model.model, {program}, options));
-    const double compile_ms = (Now() - start) * 1e3;
+    const double compile_ms = (MonotonicSeconds() - start) * 1e3;
     if (tune) TRAMA_RETURN_IF_ERROR(PrintTuned(session->Statistics()));
     if (!model.parameters.empty())
       TRAMA_RETURN_IF_ERROR(&what == &measured.back()
