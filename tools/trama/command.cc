@@ -97,7 +97,7 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
   const char* backend = getenv("TRAMA_BACKEND");
   const std::vector<FlagSpec> shared = {
       {"backend", FlagKind::kString, backend && *backend ? backend : "cpu",
-       "cpu, reference, check:A,B, or a plugin found"},
+       "cpu, reference, vulkan, check:A,B, or a plugin found"},
       {"device", FlagKind::kInt, "0", "which device of the backend", 0, INT32_MAX},
       {"threads", FlagKind::kInt, "0", "threads; 0: all cores", 0, 1024},
       {"precision", FlagKind::kString, "f32",

@@ -84,6 +84,94 @@ absl::StatusOr<std::vector<std::string>> NeededTensors(const ModelEntry& entry,
 std::string Text(const Config& config, const char* key) {
   return config.String(key, "").value_or("");
 }
+
+// What the flags alone say.
+absl::StatusOr<DataOptions> OptionsOf(const Flags& flags, Purpose purpose) {
+  DataOptions options;
+  options.training = purpose == Purpose::kTrain;
+  options.data = flags.String(flags.Given("input") ? "input" : "data");
+  if (options.data.empty()) return UsageError("--data is missing: what to read");
+  options.val_data = flags.String("val_data");
+  options.val_fraction = flags.Double("val_fraction");
+  if (options.val_fraction < 0 || options.val_fraction >= 1)
+    return UsageError("--val_fraction: not in [0, 1)");
+  if (options.val_fraction > 0 && !options.val_data.empty())
+    return UsageError("--val_data and --val_fraction exclude each other");
+  TRAMA_RETURN_IF_ERROR(CheckTokenizerFlag(flags));
+  options.limit = flags.Int("limit");
+  options.seed = static_cast<uint64_t>(flags.Int("seed"));
+  options.tokenizer_spec = flags.String("tokenizer");
+  options.seq_len = flags.Int("seq_len");
+  options.stride = flags.Int("stride");
+  options.shuffle = flags.Bool("shuffle");
+  options.strip_gutenberg = flags.Bool("strip_gutenberg");
+  options.target = flags.String("target");
+  options.positive = flags.String("positive");
+  options.negative = flags.String("negative");
+  if (flags.Given("features"))
+    options.features = absl::StrSplit(flags.String("features"), ',', absl::SkipEmpty());
+  options.text_column = flags.String("text_column");
+  options.balance = flags.Bool("balance");
+  options.part = flags.String("part");
+  options.mask_instruction = flags.Bool("mask_instruction");
+  TRAMA_ASSIGN_OR_RETURN(options.splits, Splits(flags.String("splits")));
+  return options;
+}
+
+// What a model of that configuration reads: windows and their labels, ids, tensors, classes.
+absl::Status AddModelsNeeds(const ModelEntry& entry, const Config& config, const Flags& flags,
+                            Purpose purpose, DataOptions& options) {
+  const bool next_token = entry.task == "next-token";
+  options.labels = next_token ? WindowLabels::kNextToken : WindowLabels::kEveryToken;
+  // A model that learns one token after each window sees them all.
+  if (next_token && options.stride == 0) options.stride = 1;
+  if (options.seq_len == 0) {
+    TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
+    TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
+  }
+  TRAMA_ASSIGN_OR_RETURN(options.ids, IdRangeOf(config));
+  if (ExtensionOf(options.data) == ".safetensors") {
+    TRAMA_ASSIGN_OR_RETURN(options.tensors, NeededTensors(entry, config, purpose));
+  }
+  TRAMA_ASSIGN_OR_RETURN(options.classifies_text, ClassifiesText(flags, config, options.data));
+  const std::string pool = flags.Given("pool") ? flags.String("pool") : Text(config, "pool");
+  options.reads_padding = options.classifies_text && pool == "last";
+  TRAMA_ASSIGN_OR_RETURN(const int64_t end_id, config.Int("eos_token_id", -1, -1, INT32_MAX));
+  options.pad_id = static_cast<int32_t>(end_id);
+  TRAMA_ASSIGN_OR_RETURN(options.classes,
+                         config.Int(options.classifies_text ? "num_labels" : "classes", 0));
+  return absl::OkStatus();
+}
+
+// What a trained model brings: its tokenizer, the token that ends a text, and how the table or the
+// texts that it learned from were read, where the user says nothing else.
+absl::Status AddWhatTheModelRemembers(const LoadedModel& model, const Config& config,
+                                      const Flags& flags, Purpose purpose, DataOptions& options) {
+  // What it stops at is what it learns.
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<int32_t> ends, EndOfText(model));
+  options.pad_id = ends.empty() ? -1 : ends.front();
+  options.tokenizer = model.tokenizer;
+  TRAMA_RETURN_IF_ERROR(CheckSameTokenizer(flags, model));
+  // One made of the data would number the vocabulary in another way than the model learned.
+  if (!flags.Given("tokenizer")) {
+    options.tokenizer_status = CheckTokenizer(model);
+    if (!options.tokenizer_status.ok() && purpose != Purpose::kPredict)
+      options.tokenizer_status = absl::FailedPreconditionError(
+          absl::StrCat(options.tokenizer_status.message(), "; --tokenizer=DIR gives it one"));
+  }
+  if (options.target.empty() && purpose != Purpose::kPredict)
+    options.target = Text(config, "target");
+  if (!flags.Given("positive")) options.positive = Text(config, "positive");
+  if (!flags.Given("negative")) options.negative = Text(config, "negative");
+  TRAMA_ASSIGN_OR_RETURN(options.vocab_size, config.Int("vocab_size", 0));
+  if (options.features.empty()) options.features = Names(config, "feature_names");
+  if (options.text_column.empty()) options.text_column = Text(config, "text_column");
+  // A head of another size is for other classes.
+  TRAMA_ASSIGN_OR_RETURN(const int64_t labels, model.config.Int("num_labels", 0));
+  if (flags.Int("num_labels") == 0 || flags.Int("num_labels") == labels)
+    options.class_names = Names(config, "class_names");
+  return absl::OkStatus();
+}
 }  // namespace
 
 std::vector<FlagSpec> WithDataFlags(Purpose purpose, std::vector<FlagSpec> flags) {
@@ -121,93 +209,21 @@ std::vector<FlagSpec> WithDataFlags(Purpose purpose, std::vector<FlagSpec> flags
 
 absl::StatusOr<LoadedData> LoadDataFor(const Flags& flags, const LoadedModel* model,
                                        const std::string& name, Purpose purpose) {
-  DataOptions options;
-  options.training = purpose == Purpose::kTrain;
-  options.data = flags.String(flags.Given("input") ? "input" : "data");
-  if (options.data.empty()) return UsageError("--data is missing: what to read");
-  options.val_data = flags.String("val_data");
-  options.val_fraction = flags.Double("val_fraction");
-  if (options.val_fraction < 0 || options.val_fraction >= 1)
-    return UsageError("--val_fraction: not in [0, 1)");
-  if (options.val_fraction > 0 && !options.val_data.empty())
-    return UsageError("--val_data and --val_fraction exclude each other");
-  TRAMA_RETURN_IF_ERROR(CheckTokenizerFlag(flags));
-  options.limit = flags.Int("limit");
-  options.seed = static_cast<uint64_t>(flags.Int("seed"));
-  options.tokenizer_spec = flags.String("tokenizer");
+  TRAMA_ASSIGN_OR_RETURN(DataOptions options, OptionsOf(flags, purpose));
   if (flags.Given("tokenizer") && options.tokenizer_spec == "chars" &&
       !(model && model->tokenizer) && ExtensionOf(options.data) == ".bin")
     return UsageError("--tokenizer=chars: is made of text, and a .bin has ids; name a directory");
-  options.seq_len = flags.Int("seq_len");
-  options.stride = flags.Int("stride");
-  options.strip_gutenberg = flags.Bool("strip_gutenberg");
-  options.target = flags.String("target");
-  options.positive = flags.String("positive");
-  options.negative = flags.String("negative");
-  if (flags.Given("features"))
-    options.features = absl::StrSplit(flags.String("features"), ',', absl::SkipEmpty());
 
   TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(name));
   Config config = model ? model->config : entry->defaults;
   TRAMA_ASSIGN_OR_RETURN(const Config new_config, ConfigOf(flags));
   if (!model)
     for (const auto& [key, value] : new_config.values()) config.Set(key, value);
-  const bool next_token = entry->name == "char-transformer";
-  options.labels = next_token ? WindowLabels::kNextToken : WindowLabels::kEveryToken;
-  // A model that learns one token after each window sees them all.
-  if (next_token && options.stride == 0) options.stride = 1;
-  if (options.seq_len == 0) {
-    TRAMA_ASSIGN_OR_RETURN(const int64_t positions, config.Int("n_positions", 0));
-    TRAMA_ASSIGN_OR_RETURN(options.seq_len, config.Int("seq_len", positions));
-  }
-  options.shuffle = flags.Bool("shuffle");
   if (flags.Int("num_labels") > 0 && config.Has("num_labels"))
     config.Set("num_labels", flags.Int("num_labels"));
-  TRAMA_ASSIGN_OR_RETURN(options.ids, IdRangeOf(config));
-  if (ExtensionOf(options.data) == ".safetensors") {
-    TRAMA_ASSIGN_OR_RETURN(options.tensors, NeededTensors(*entry, config, purpose));
-  }
-  options.text_column = flags.String("text_column");
-  options.balance = flags.Bool("balance");
-  options.part = flags.String("part");
-  options.mask_instruction = flags.Bool("mask_instruction");
-  TRAMA_ASSIGN_OR_RETURN(options.splits, Splits(flags.String("splits")));
-  TRAMA_ASSIGN_OR_RETURN(options.classifies_text, ClassifiesText(flags, config, options.data));
-  const std::string pool = flags.Given("pool") ? flags.String("pool") : Text(config, "pool");
-  options.reads_padding = options.classifies_text && pool == "last";
-  TRAMA_ASSIGN_OR_RETURN(const int64_t end_id, config.Int("eos_token_id", -1, -1, INT32_MAX));
-  options.pad_id = static_cast<int32_t>(end_id);
-  if (model) {  // what it stops at is what it learns
-    TRAMA_ASSIGN_OR_RETURN(const std::vector<int32_t> ends, EndOfText(*model));
-    options.pad_id = ends.empty() ? -1 : ends.front();
-  }
-  TRAMA_ASSIGN_OR_RETURN(int64_t classes, config.Int("classes", 0));
-  if (options.classifies_text) {
-    TRAMA_ASSIGN_OR_RETURN(classes, config.Int("num_labels", 0));
-  }
-  options.classes = classes;
+  TRAMA_RETURN_IF_ERROR(AddModelsNeeds(*entry, config, flags, purpose, options));
   if (model) {
-    options.tokenizer = model->tokenizer;
-    TRAMA_RETURN_IF_ERROR(CheckSameTokenizer(flags, *model));
-    // One made of the data would number the vocabulary in another way than the model learned.
-    if (!flags.Given("tokenizer")) {
-      options.tokenizer_status = CheckTokenizer(*model);
-      if (!options.tokenizer_status.ok() && purpose != Purpose::kPredict)
-        options.tokenizer_status = absl::FailedPreconditionError(
-            absl::StrCat(options.tokenizer_status.message(), "; --tokenizer=DIR gives it one"));
-    }
-    // What a table was read by when the model was trained, where the user says nothing else.
-    if (options.target.empty() && purpose != Purpose::kPredict)
-      options.target = Text(config, "target");
-    if (!flags.Given("positive")) options.positive = Text(config, "positive");
-    if (!flags.Given("negative")) options.negative = Text(config, "negative");
-    TRAMA_ASSIGN_OR_RETURN(options.vocab_size, config.Int("vocab_size", 0));
-    if (options.features.empty()) options.features = Names(config, "feature_names");
-    if (options.text_column.empty()) options.text_column = Text(config, "text_column");
-    // A head of another size is for other classes.
-    TRAMA_ASSIGN_OR_RETURN(const int64_t labels, model->config.Int("num_labels", 0));
-    if (flags.Int("num_labels") == 0 || flags.Int("num_labels") == labels)
-      options.class_names = Names(config, "class_names");
+    TRAMA_RETURN_IF_ERROR(AddWhatTheModelRemembers(*model, config, flags, purpose, options));
   } else if (options.positive.empty() && !new_config.Has("classes") && !options.classifies_text) {
     options.classes = 0;  // a new classifier gets as many classes as the target has values
   }

@@ -308,17 +308,7 @@ class InterruptHandler {
   struct sigaction before_ = {};
 };
 
-absl::StatusOr<int> Run(const Flags& given) {
-  interrupted = false;
-  InterruptHandler handler;
-  Flags flags = given;
-  if (const std::string& path = flags.String("config"); !path.empty())
-    TRAMA_RETURN_IF_ERROR(ReadConfigFile(path, Commands().at("train").flags, &flags));
-  const std::string& name = flags.positional()[0];
-  const std::string& out = flags.String("out");
-  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
-  TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
-  session_options.recompute = flags.Bool("recompute");
+absl::StatusOr<TrainOptions> OptionsOf(const Flags& flags) {
   TrainOptions options;
   TRAMA_ASSIGN_OR_RETURN(options.optimizer, OptimizerOf(flags));
   TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
@@ -338,40 +328,82 @@ absl::StatusOr<int> Run(const Flags& given) {
   options.early_stopping = flags.Int("early_stopping");
   options.checkpoint_every = flags.Int("checkpoint_every");
   TRAMA_RETURN_IF_ERROR(CheckEffects(flags));
-  options.out = out;
-  if (IsDirectory(name)) options.base_model = name;
+  options.out = flags.String("out");
+  if (IsDirectory(flags.positional()[0])) options.base_model = flags.positional()[0];
   options.resume = flags.Bool("resume");
   options.metrics = flags.String("metrics");
   options.quiet = flags.Bool("quiet");
+  return options;
+}
 
-  // A run that goes on takes its model, tokenizer and all, from where it stopped.
-  if (options.resume) TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(out));
-  const bool goes_on = options.resume && HasCheckpoint(out);
+struct ModelAndData {
   LoadedModel model;
   LoadedData data;
-  if (goes_on || IsDirectory(name)) {
-    const std::string& directory = goes_on ? out : name;
-    TRAMA_ASSIGN_OR_RETURN(model, LoadModelDirectory(directory, !goes_on));
-    TRAMA_RETURN_IF_ERROR(CheckSet(flags, model, directory));
-    TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *model.entry));
-    if (goes_on) {
-      TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
-      TRAMA_RETURN_IF_ERROR(CheckSameModel(flags, model));
-      TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
-      model.parameters = std::move(checkpoint.parameters);
-    }
-    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, &model, model.entry->name, Purpose::kTrain));
-    if (!goes_on) {
-      TRAMA_RETURN_IF_ERROR(Adapt(flags, data, &model));
-      TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
-    }
-  } else {
-    TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(name));
-    TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *entry));
-    TRAMA_ASSIGN_OR_RETURN(data, LoadDataFor(flags, nullptr, name, Purpose::kTrain));
-    TRAMA_ASSIGN_OR_RETURN(model, ModelFor(flags, name, data));
+};
+
+// Of a model directory. A run that goes on takes its model, tokenizer and all, from where it
+// stopped, in --out.
+absl::StatusOr<ModelAndData> LoadTrained(const Flags& flags, bool goes_on) {
+  const std::string &name = flags.positional()[0], &out = flags.String("out");
+  const std::string& directory = goes_on ? out : name;
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(directory, !goes_on));
+  TRAMA_RETURN_IF_ERROR(CheckSet(flags, model, directory));
+  TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *model.entry));
+  if (goes_on) {
+    TRAMA_RETURN_IF_ERROR(CheckResumed(name, out, model));
+    TRAMA_RETURN_IF_ERROR(CheckSameModel(flags, model));
+    TRAMA_ASSIGN_OR_RETURN(Checkpoint checkpoint, LoadCheckpoint(out));
+    model.parameters = std::move(checkpoint.parameters);
+  }
+  TRAMA_ASSIGN_OR_RETURN(LoadedData data,
+                         LoadDataFor(flags, &model, model.entry->name, Purpose::kTrain));
+  if (!goes_on) {
+    TRAMA_RETURN_IF_ERROR(Adapt(flags, data, &model));
     TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
   }
+  return ModelAndData{std::move(model), std::move(data)};
+}
+
+absl::StatusOr<ModelAndData> MakeNew(const Flags& flags) {
+  const std::string& name = flags.positional()[0];
+  TRAMA_ASSIGN_OR_RETURN(const ModelEntry* entry, EntryOf(name));
+  TRAMA_RETURN_IF_ERROR(CheckDropout(flags, *entry));
+  TRAMA_ASSIGN_OR_RETURN(LoadedData data, LoadDataFor(flags, nullptr, name, Purpose::kTrain));
+  TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelFor(flags, name, data));
+  TRAMA_RETURN_IF_ERROR(Initialize(flags, model));
+  return ModelAndData{std::move(model), std::move(data)};
+}
+
+// What standard output gets of a run: one line of JSON.
+Json Summary(const TrainResult& result, bool keeps_best) {
+  Json summary = Json::MakeObject();
+  summary.Set("steps", result.step);
+  if (std::isfinite(result.loss)) summary.Set("loss", result.loss);
+  if (std::isfinite(result.val_loss)) summary.Set("val_loss", result.val_loss);
+  if (keeps_best && std::isfinite(result.best_val_loss)) {
+    summary.Set("best_val_loss", result.best_val_loss);
+    summary.Set("best_step", result.best_step);
+  }
+  return summary;
+}
+
+absl::StatusOr<int> Run(const Flags& given) {
+  interrupted = false;
+  InterruptHandler handler;
+  Flags flags = given;
+  if (const std::string& path = flags.String("config"); !path.empty())
+    TRAMA_RETURN_IF_ERROR(ReadConfigFile(path, Commands().at("train").flags, &flags));
+  TRAMA_RETURN_IF_ERROR(CheckOut(flags));
+  TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
+  session_options.recompute = flags.Bool("recompute");
+  TRAMA_ASSIGN_OR_RETURN(TrainOptions options, OptionsOf(flags));
+
+  if (options.resume) TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options.out));
+  const bool goes_on = options.resume && HasCheckpoint(options.out);
+  const bool trained = goes_on || IsDirectory(flags.positional()[0]);
+  TRAMA_ASSIGN_OR_RETURN(ModelAndData loaded,
+                         trained ? LoadTrained(flags, goes_on) : MakeNew(flags));
+  auto& [model, data] = loaded;
   if (!model.tokenizer && data.tokenizer) model.tokenizer = data.tokenizer;
   if (options.eval_every > 0 && !data.validation &&
       (options.early_stopping > 0 || !flags.Given("sample_prompt")))
@@ -392,18 +424,9 @@ absl::StatusOr<int> Run(const Flags& given) {
         model.model->module().num_parameters(), TrainedText(options.trainable, *model.model),
         trainer->total_steps(), static_cast<double>(trainer->session().plan_bytes()) / (1 << 20));
   }
-  absl::StatusOr<TrainResult> result = trainer->Run(&interrupted);
-  if (!result.ok()) return result.status();
-  Json summary = Json::MakeObject();
-  summary.Set("steps", result->step);
-  if (std::isfinite(result->loss)) summary.Set("loss", result->loss);
-  if (std::isfinite(result->val_loss)) summary.Set("val_loss", result->val_loss);
-  if (options.eval_every > 0 && std::isfinite(result->best_val_loss)) {
-    summary.Set("best_val_loss", result->best_val_loss);
-    summary.Set("best_step", result->best_step);
-  }
-  std::cout << summary.Dump() << "\n";
-  return result->interrupted ? kInterrupted : 0;
+  TRAMA_ASSIGN_OR_RETURN(const TrainResult result, trainer->Run(&interrupted));
+  std::cout << Summary(result, /*keeps_best=*/options.eval_every > 0).Dump() << "\n";
+  return result.interrupted ? kInterrupted : 0;
 }
 
 TRAMA_COMMAND((Command{
