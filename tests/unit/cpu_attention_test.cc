@@ -5,21 +5,21 @@
 namespace trama::cpu {
 namespace {
 
-using AttentionTest = kernel_testing::AttentionBodies<AnchorTest>;
+using CpuAttentionTest = kernel_testing::AttentionBodies<AnchorTest>;
 
-TEST_P(AttentionTest, Sizes) { Sizes(); }
-TEST_P(AttentionTest, LargeHeads) { LargeHeads(); }
-TEST_P(AttentionTest, HugeHeads) { HugeHeads(); }
-TEST_P(AttentionTest, ManyKeys) { ManyKeys(); }
-TEST_P(AttentionTest, RandomShapes) { RandomShapes(12); }
-TEST_P(AttentionTest, MasksBiasAndPositions) { MasksBiasAndPositions(); }
-TEST_P(AttentionTest, Dropout) { Dropout(); }
-TEST_P(AttentionTest, GradientsOfLargeScores) { GradientsOfLargeScores(); }
-TEST_P(AttentionTest, GradientsOfOneKey) { GradientsOfOneKey(); }
-TEST_P(AttentionTest, QueriesThatSeeNoKey) { QueriesThatSeeNoKey(); }
-TEST_P(AttentionTest, ViewsOfATransformerBlock) { ViewsOfATransformerBlock(); }
+TEST_P(CpuAttentionTest, Sizes) { Sizes(); }
+TEST_P(CpuAttentionTest, LargeHeads) { LargeHeads(); }
+TEST_P(CpuAttentionTest, HugeHeads) { HugeHeads(); }
+TEST_P(CpuAttentionTest, ManyKeys) { ManyKeys(); }
+TEST_P(CpuAttentionTest, RandomShapes) { RandomShapes(12); }
+TEST_P(CpuAttentionTest, MasksBiasAndPositions) { MasksBiasAndPositions(); }
+TEST_P(CpuAttentionTest, Dropout) { Dropout(); }
+TEST_P(CpuAttentionTest, GradientsOfLargeScores) { GradientsOfLargeScores(); }
+TEST_P(CpuAttentionTest, GradientsOfOneKey) { GradientsOfOneKey(); }
+TEST_P(CpuAttentionTest, QueriesThatSeeNoKey) { QueriesThatSeeNoKey(); }
+TEST_P(CpuAttentionTest, ViewsOfATransformerBlock) { ViewsOfATransformerBlock(); }
 
-INSTANTIATE_TEST_SUITE_P(Machines, AttentionTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, CpuAttentionTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::cpu

@@ -5,20 +5,20 @@
 namespace trama::cpu {
 namespace {
 
-using MatmulTest = kernel_testing::MatmulBodies<AnchorTest>;
+using CpuMatmulTest = kernel_testing::MatmulBodies<AnchorTest>;
 
-TEST_P(MatmulTest, EveryTranspositionAtOddSizes) { EveryTranspositionAtOddSizes(); }
-TEST_P(MatmulTest, RandomShapes) { RandomShapes(); }
-TEST_P(MatmulTest, Gpt2Forms) { Gpt2Forms(); }
-TEST_P(MatmulTest, BlocksOfDepthAndRows) { BlocksOfDepthAndRows(); }
-TEST_P(MatmulTest, FewRowsOfATransposedMatrix) { FewRowsOfATransposedMatrix(); }
-TEST_P(MatmulTest, SplitDepth) { SplitDepth(); }
-TEST_P(MatmulTest, Batches) { Batches(); }
-TEST_P(MatmulTest, StridedOperandsAndResults) { StridedOperandsAndResults(); }
-TEST_P(MatmulTest, LinearWithEveryActivation) { LinearWithEveryActivation(); }
-TEST_P(MatmulTest, Epilogues) { Epilogues(); }
+TEST_P(CpuMatmulTest, EveryTranspositionAtOddSizes) { EveryTranspositionAtOddSizes(); }
+TEST_P(CpuMatmulTest, RandomShapes) { RandomShapes(); }
+TEST_P(CpuMatmulTest, Gpt2Forms) { Gpt2Forms(); }
+TEST_P(CpuMatmulTest, BlocksOfDepthAndRows) { BlocksOfDepthAndRows(); }
+TEST_P(CpuMatmulTest, FewRowsOfATransposedMatrix) { FewRowsOfATransposedMatrix(); }
+TEST_P(CpuMatmulTest, SplitDepth) { SplitDepth(); }
+TEST_P(CpuMatmulTest, Batches) { Batches(); }
+TEST_P(CpuMatmulTest, StridedOperandsAndResults) { StridedOperandsAndResults(); }
+TEST_P(CpuMatmulTest, LinearWithEveryActivation) { LinearWithEveryActivation(); }
+TEST_P(CpuMatmulTest, Epilogues) { Epilogues(); }
 
-INSTANTIATE_TEST_SUITE_P(Machines, MatmulTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, CpuMatmulTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::cpu

@@ -6,33 +6,33 @@
 namespace trama::cpu {
 namespace {
 
-using NarrowProductTest = kernel_testing::NarrowProductBodies<AnchorTest>;
+using CpuNarrowProductTest = kernel_testing::NarrowProductBodies<AnchorTest>;
 
-TEST_P(NarrowProductTest, EveryTranspositionAtOddSizes) {
+TEST_P(CpuNarrowProductTest, EveryTranspositionAtOddSizes) {
   EveryTranspositionAtOddSizes("bf16");
   EveryTranspositionAtOddSizes("f16");
 }
-TEST_P(NarrowProductTest, RandomShapes) { RandomShapes("bf16"); }
-TEST_P(NarrowProductTest, Blocks) { Blocks("bf16"); }
-TEST_P(NarrowProductTest, FewRows) {
+TEST_P(CpuNarrowProductTest, RandomShapes) { RandomShapes("bf16"); }
+TEST_P(CpuNarrowProductTest, Blocks) { Blocks("bf16"); }
+TEST_P(CpuNarrowProductTest, FewRows) {
   FewRows("bf16");
   FewRows("f16");
 }
-TEST_P(NarrowProductTest, StridedOperandsAndResults) {
+TEST_P(CpuNarrowProductTest, StridedOperandsAndResults) {
   StridedOperandsAndResults("bf16");
   StridedOperandsAndResults("f16");
 }
-TEST_P(NarrowProductTest, LinearAndEpilogues) {
+TEST_P(CpuNarrowProductTest, LinearAndEpilogues) {
   LinearAndEpilogues("bf16");
   LinearAndEpilogues("f16");
 }
-TEST_P(NarrowProductTest, NonFinite) { NonFinite("bf16"); }
-TEST_P(NarrowProductTest, LinearCrossEntropy) {
+TEST_P(CpuNarrowProductTest, NonFinite) { NonFinite("bf16"); }
+TEST_P(CpuNarrowProductTest, LinearCrossEntropy) {
   LinearCrossEntropy("bf16");
   LinearCrossEntropy("f16");
 }
 
-TEST_P(NarrowProductTest, LinearCrossEntropyByBlocksOfRows) {
+TEST_P(CpuNarrowProductTest, LinearCrossEntropyByBlocksOfRows) {
   // A block is 256 rows of 120 001 logits: the second has 3 rows and adds to dweight.
   if (GetParam().empty())
     Check(kernel_testing::LinearHead(259, 3, 120001, true, "bf16"), 2e-4, nullptr, 120001);
@@ -47,7 +47,7 @@ auto NarrowMachines() {
     machines.push_back("cascadelake");
   return testing::ValuesIn(machines);
 }
-INSTANTIATE_TEST_SUITE_P(Machines, NarrowProductTest, NarrowMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, CpuNarrowProductTest, NarrowMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::cpu

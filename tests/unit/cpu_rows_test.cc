@@ -16,9 +16,9 @@ using kernel_testing::LayerNorm;
 using kernel_testing::LayerNormGrad;
 using kernel_testing::LinearHead;
 
-class RowsTest : public AnchorTest {};
+class CpuRowsTest : public AnchorTest {};
 
-TEST_P(RowsTest, LayerNorm) {
+TEST_P(CpuRowsTest, LayerNorm) {
   for (const std::vector<int64_t>& shape :
        {std::vector<int64_t>{5}, {3, 2}, {2, 3, 128}, {7, 65}, {70, 131}, {1, 1, 1000}}) {
     Check(LayerNorm(shape), 1e-5);
@@ -26,11 +26,11 @@ TEST_P(RowsTest, LayerNorm) {
   }
 }
 
-TEST_P(RowsTest, LayerNormWithEpilogue) {
+TEST_P(CpuRowsTest, LayerNormWithEpilogue) {
   Check(kernel_testing::LayerNormGradWithEpilogue(), 1e-5);
 }
 
-TEST_P(RowsTest, CrossEntropy) {
+TEST_P(CpuRowsTest, CrossEntropy) {
   for (auto [n, v] : {std::pair<int64_t, int64_t>{1, 1}, {5, 3}, {33, 65}, {3, 50257}}) {
     for (const char* attributes : {"", "{ignore_index = 1 : i64}",
                                    "{label_smoothing = 0.1 : f64, ignore_index = 0 : i64}"}) {
@@ -48,19 +48,19 @@ TEST_P(RowsTest, CrossEntropy) {
   }
 }
 
-TEST_P(RowsTest, LinearCrossEntropy) {
+TEST_P(CpuRowsTest, LinearCrossEntropy) {
   for (auto [n, c, v] : {std::array<int64_t, 3>{1, 1, 1}, {7, 5, 3}, {65, 32, 65}, {40, 17, 1003}})
     for (bool gradient : {false, true}) Check(LinearHead(n, c, v, gradient), 5e-6, nullptr, v);
 }
 
-TEST_P(RowsTest, LinearCrossEntropyByBlocksOfRows) {
+TEST_P(CpuRowsTest, LinearCrossEntropyByBlocksOfRows) {
   // A block is 256 rows of 70 001 logits: the second adds to dweight, the third is the second's
   // code again, the last has 3 rows.
   if (GetParam().empty()) Check(LinearHead(771, 3, 70001, true), 5e-6, nullptr, 70001);
 }
 
 // More blocks are no more code.
-TEST(RowsOfManyBlocks, ShareCode) {
+TEST(CpuRowsOfManyBlocksTest, ShareCode) {
   auto functions = [](int64_t rows) {
     auto kernel = CpuKernel::Compile("linear_cross_entropy_grad", LinearHead(rows, 3, 70001, true));
     EXPECT_OK(kernel);
@@ -72,7 +72,7 @@ TEST(RowsOfManyBlocks, ShareCode) {
   EXPECT_EQ(functions(3 * 256 + 3), functions(9 * 256 + 3));
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, RowsTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, CpuRowsTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::cpu

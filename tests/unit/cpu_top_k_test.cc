@@ -7,23 +7,23 @@
 namespace trama::cpu {
 namespace {
 
-using TopKTest = kernel_testing::TopKBodies<AnchorTest>;
+using CpuTopKTest = kernel_testing::TopKBodies<AnchorTest>;
 
-TEST_P(TopKTest, Sizes) { Sizes(); }
-TEST_P(TopKTest, Ties) { Ties(); }
-TEST_P(TopKTest, Orders) { Orders(); }
-TEST_P(TopKTest, Specials) { Specials(); }
-TEST_P(TopKTest, Integers) {
+TEST_P(CpuTopKTest, Sizes) { Sizes(); }
+TEST_P(CpuTopKTest, Ties) { Ties(); }
+TEST_P(CpuTopKTest, Orders) { Orders(); }
+TEST_P(CpuTopKTest, Specials) { Specials(); }
+TEST_P(CpuTopKTest, Integers) {
   for (const char* element : {"i32", "i64", "i8"}) Integers(element);
 }
-TEST_P(TopKTest, OtherFloats) {
+TEST_P(CpuTopKTest, OtherFloats) {
   for (const char* element : {"f64", "bf16", "f16"})
     CheckRows(kernel_testing::TopK({2, 131}, 9, element),
               [](int64_t, int64_t, double random) { return random; });
 }
-TEST_P(TopKTest, Views) { Views(); }
+TEST_P(CpuTopKTest, Views) { Views(); }
 
-INSTANTIATE_TEST_SUITE_P(Machines, TopKTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, CpuTopKTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::cpu

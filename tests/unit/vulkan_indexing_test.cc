@@ -6,7 +6,7 @@
 namespace trama::vulkan {
 namespace {
 
-class IndexingTest : public AnchorTest {
+class VulkanIndexingTest : public AnchorTest {
  protected:
   std::unique_ptr<VulkanKernel> Compile(const std::string& kind, const std::string& text) {
     auto kernel = VulkanKernel::Compile(kind, text, GetParam().abi, GetParam().as_gpu);
@@ -15,7 +15,7 @@ class IndexingTest : public AnchorTest {
   }
 };
 
-TEST_P(IndexingTest, EmbeddingGrad) {
+TEST_P(VulkanIndexingTest, EmbeddingGrad) {
   // Ids from -2 to 7 for a table of 6 rows: some are out of range, some come twice.
   for (int64_t width : {1, 5, 16, 37, 130}) {
     auto kernel = Compile("embedding_grad", kernel_testing::EmbeddingGrad(width));
@@ -24,7 +24,7 @@ TEST_P(IndexingTest, EmbeddingGrad) {
   }
 }
 
-TEST_P(IndexingTest, EmbeddingGradAdded) {
+TEST_P(VulkanIndexingTest, EmbeddingGradAdded) {
   for (int64_t width : {1, 5, 37, 130}) {
     auto kernel = Compile("embedding_grad", kernel_testing::EmbeddingGradAdded(width));
     ASSERT_NE(kernel, nullptr);
@@ -33,13 +33,13 @@ TEST_P(IndexingTest, EmbeddingGradAdded) {
   }
 }
 
-TEST_P(IndexingTest, EmbeddingGradThroughViews) {
+TEST_P(VulkanIndexingTest, EmbeddingGradThroughViews) {
   auto kernel = Compile("embedding_grad", kernel_testing::EmbeddingGradThroughViews());
   ASSERT_NE(kernel, nullptr);
   kernel->ExpectMatches(kernel->RandomInputs(7, 0, 5.9), 1e-5);
 }
 
-TEST_P(IndexingTest, CacheUpdate) {
+TEST_P(VulkanIndexingTest, CacheUpdate) {
   for (int64_t depth : {1, 16, 19}) {
     auto kernel = Compile("cache_update", kernel_testing::CacheUpdate(depth));
     ASSERT_NE(kernel, nullptr);
@@ -48,7 +48,7 @@ TEST_P(IndexingTest, CacheUpdate) {
   }
 }
 
-TEST_P(IndexingTest, CacheUpdateInPlaceWritesTheChunkAlone) {
+TEST_P(VulkanIndexingTest, CacheUpdateInPlaceWritesTheChunkAlone) {
   auto kernel = Compile("cache_update", kernel_testing::CacheUpdate(16));
   ASSERT_NE(kernel, nullptr);
   ASSERT_EQ(kernel->loaded().phases.size(), 2u);
@@ -57,7 +57,7 @@ TEST_P(IndexingTest, CacheUpdateInPlaceWritesTheChunkAlone) {
   kernel->ExpectMatches(kernel->RandomInputs(1, 0, 3.9), 0, /*in_place=*/{{0, 0}});
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, IndexingTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, VulkanIndexingTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::vulkan

@@ -24,7 +24,7 @@ int64_t Count(const std::string& body) {
   return IterationsOf(*module->getOps<mlir::gpu::GPUModuleOp>().begin());
 }
 
-TEST(LoopLimitTest, CountsNestedLoopsAndTheirBodies) {
+TEST(VulkanLoopLimitTest, CountsNestedLoopsAndTheirBodies) {
   EXPECT_EQ(Count(""), 0);
   EXPECT_EQ(Count("scf.for %i = %c0 to %c100 step %c7 {}\n"), 15);
   EXPECT_EQ(Count("scf.for %i = %c7 to %c100 step %c1 {}\n"), 93);
@@ -33,7 +33,7 @@ TEST(LoopLimitTest, CountsNestedLoopsAndTheirBodies) {
             7 * 101 + 7);
 }
 
-TEST(LoopLimitTest, UnderstandsAShareThatEndsWithTheWhole) {
+TEST(VulkanLoopLimitTest, UnderstandsAShareThatEndsWithTheWhole) {
   EXPECT_EQ(Count("%e = arith.addi %x, %c7 : index\n %m = arith.minsi %e, %c100 : index\n"
                   "scf.for %i = %x to %m step %c1 {}\n"),
             7);
@@ -43,20 +43,20 @@ TEST(LoopLimitTest, UnderstandsAShareThatEndsWithTheWhole) {
 }
 
 // How far a query of causal attention sees: up to itself, within the keys.
-TEST(LoopLimitTest, UnderstandsALimitBetweenZeroAndTheWhole) {
+TEST(VulkanLoopLimitTest, UnderstandsALimitBetweenZeroAndTheWhole) {
   EXPECT_EQ(Count("%m = arith.minsi %n, %c100 : index\n %e = arith.maxsi %m, %c0 : index\n"
                   "scf.for %i = %c0 to %e step %c1 {}\n"),
             100);
 }
 
-TEST(LoopLimitTest, CountsWhatItDoesNotUnderstandAsTooMany) {
+TEST(VulkanLoopLimitTest, CountsWhatItDoesNotUnderstandAsTooMany) {
   EXPECT_GT(Count("scf.for %i = %c0 to %n step %c1 {}\n"), kMostIterations);
   EXPECT_GT(Count("%e = arith.maxsi %n, %c0 : index\n scf.for %i = %c0 to %e step %c1 {}\n"),
             kMostIterations);
 }
 
 // A prime number of rows is not cut: too many for one invocation, and said so.
-TEST(LoopLimitTest, RefusesWhatADriverOnAProcessorWouldEndEarly) {
+TEST(VulkanLoopLimitTest, RefusesWhatADriverOnAProcessorWouldEndEarly) {
   Target target;
   target.is_cpu = true;
   const auto context = NewContext();

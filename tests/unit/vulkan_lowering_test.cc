@@ -29,7 +29,7 @@ func.func @f(%a: tensor<7x1000xf32>) -> tensor<7xf32> {
 })";
 
 // A kernel of one phase of 64 invocations, and its shaders in both ABIs.
-class Lowering : public testing::TestWithParam<bool> {
+class VulkanLoweringTest : public testing::TestWithParam<bool> {
  protected:
   absl::StatusOr<Shader> Lower(const std::string& text, const Emit& emit) {
     TRAMA_ASSIGN_OR_RETURN(auto source, codegen::ParseBody(*context_, text));
@@ -56,11 +56,11 @@ class Lowering : public testing::TestWithParam<bool> {
   Kernel kernel_;
   Shader shader_;
 };
-INSTANTIATE_TEST_SUITE_P(Abi, Lowering, testing::Bool(), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Abi, VulkanLoweringTest, testing::Bool(), [](const auto& info) {
   return std::string(info.param ? "DeviceAddress" : "Descriptors");
 });
 
-TEST_P(Lowering, Elementwise) {
+TEST_P(VulkanLoweringTest, Elementwise) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.GlobalIndex();
     b.If(b.Less(i, b.Index(1000)), [&] {
@@ -79,7 +79,7 @@ TEST_P(Lowering, Elementwise) {
   }
 }
 
-TEST_P(Lowering, Shuffle) {
+TEST_P(VulkanLoweringTest, Shuffle) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.Min(b.GlobalIndex(), b.Index(999)), x = b.Load(b.Operand(0), i);
     Value next = b.Shuffle(x, b.FromIndex(b.Lane(), b.Int(32)));
@@ -88,7 +88,7 @@ TEST_P(Lowering, Shuffle) {
   });
 }
 
-TEST_P(Lowering, VectorsOfFour) {
+TEST_P(VulkanLoweringTest, VectorsOfFour) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.GlobalIndex();
     b.If(b.Less(i, b.Index(250)), [&] {
@@ -99,7 +99,7 @@ TEST_P(Lowering, VectorsOfFour) {
   });
 }
 
-TEST_P(Lowering, VectorsOverScalars) {
+TEST_P(VulkanLoweringTest, VectorsOverScalars) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.Mul(b.GlobalIndex(), 4);
     b.If(b.Less(i, b.Index(1000)), [&] {
@@ -110,7 +110,7 @@ TEST_P(Lowering, VectorsOverScalars) {
   });
 }
 
-TEST_P(Lowering, ReduceWorkgroup) {
+TEST_P(VulkanLoweringTest, ReduceWorkgroup) {
   ExpectValid(kRows, [](PhaseBuilder& b) {
     Value row = b.Mul(b.WorkgroupIndex(), 1000);
     auto add = [&](Value i, ValueRange sum) -> SmallVector<Value> {
@@ -127,7 +127,7 @@ TEST_P(Lowering, ReduceWorkgroup) {
   });
 }
 
-TEST_P(Lowering, SharedAndPrivateMemory) {
+TEST_P(VulkanLoweringTest, SharedAndPrivateMemory) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value tile = b.Shared({16, 4}, b.VectorF32()), own = b.Private({4}, b.F32());
     Value i = b.LocalIndex();
@@ -144,7 +144,7 @@ TEST_P(Lowering, SharedAndPrivateMemory) {
   });
 }
 
-TEST_P(Lowering, BoolsAreBytes) {
+TEST_P(VulkanLoweringTest, BoolsAreBytes) {
   ExpectValid(kBools, [](PhaseBuilder& b) {
     Value i = b.LocalIndex();
     b.If(b.Less(i, b.Index(37)), [&] {
@@ -156,7 +156,7 @@ TEST_P(Lowering, BoolsAreBytes) {
   });
 }
 
-TEST_P(Lowering, BoolsWithoutBytes) {
+TEST_P(VulkanLoweringTest, BoolsWithoutBytes) {
   target_ = Target();
   target_.device_address = GetParam();
   for (int64_t vector : {1, 4})
@@ -169,7 +169,7 @@ TEST_P(Lowering, BoolsWithoutBytes) {
     });
 }
 
-TEST_P(Lowering, WorkspacesAndConstants) {
+TEST_P(VulkanLoweringTest, WorkspacesAndConstants) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     auto type = mlir::RankedTensorType::get({2}, b.F32());
     auto pair = mlir::DenseElementsAttr::get(type, llvm::ArrayRef<float>{1.5f, 2.5f});
@@ -184,7 +184,7 @@ TEST_P(Lowering, WorkspacesAndConstants) {
   EXPECT_EQ(kernel_.constants[0].size(), 8u);
 }
 
-TEST_P(Lowering, LargeBuffersAreSeveral) {
+TEST_P(VulkanLoweringTest, LargeBuffersAreSeveral) {
   target_.max_buffer_range = 1536;  // of 4000 bytes
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.LocalIndex();
@@ -196,7 +196,7 @@ TEST_P(Lowering, LargeBuffersAreSeveral) {
   EXPECT_FALSE(shader_.address_table);
 }
 
-TEST_P(Lowering, ManyBuffersComeInATable) {
+TEST_P(VulkanLoweringTest, ManyBuffersComeInATable) {
   target_.max_push_bytes = 16;
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.LocalIndex();
@@ -206,7 +206,7 @@ TEST_P(Lowering, ManyBuffersComeInATable) {
   EXPECT_EQ(shader_.address_table, GetParam());
 }
 
-TEST_P(Lowering, ViewsMasksAndGathers) {
+TEST_P(VulkanLoweringTest, ViewsMasksAndGathers) {
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.LocalIndex(), rows = b.View(b.Operand(0), {10, 99}, 10), zero = b.Index(0);
     Value row = b.View(rows, {99}, 20), mask = b.Mask(i, 4);
@@ -219,7 +219,7 @@ TEST_P(Lowering, ViewsMasksAndGathers) {
   });
 }
 
-TEST_P(Lowering, NothingIsFusedOrReordered) {
+TEST_P(VulkanLoweringTest, NothingIsFusedOrReordered) {
   auto shader = Lower(kTwoVectors, [](PhaseBuilder& b) {
     Value i = b.LocalIndex();
     Value x = b.Load(b.Operand(0), i), y = b.Load(b.Operand(1), i);
@@ -233,7 +233,7 @@ TEST_P(Lowering, NothingIsFusedOrReordered) {
   EXPECT_EQ(decorated, 2);
 }
 
-TEST_P(Lowering, LongGridsHaveTwoDimensions) {
+TEST_P(VulkanLoweringTest, LongGridsHaveTwoDimensions) {
   target_.max_workgroups = 10;
   ExpectValid(kTwoVectors, [](PhaseBuilder& b) {
     Value row = b.WorkgroupIndex();
@@ -246,7 +246,7 @@ TEST_P(Lowering, LongGridsHaveTwoDimensions) {
   EXPECT_EQ(shader.status().code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST_P(Lowering, RefusesMoreThanTheDeviceHas) {
+TEST_P(VulkanLoweringTest, RefusesMoreThanTheDeviceHas) {
   target_.shared_bytes = 100;
   auto shader = Lower(kTwoVectors, [](PhaseBuilder& b) {
     b.Shared({64}, b.F32());
@@ -259,7 +259,7 @@ TEST_P(Lowering, RefusesMoreThanTheDeviceHas) {
   EXPECT_EQ(shader.status().code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST(CompiledKernel, SurvivesStorageAndDamageDoesNot) {
+TEST(VulkanCompiledKernelTest, SurvivesStorageAndDamageDoesNot) {
   CompiledKernel kernel;
   kernel.phases.resize(2);
   kernel.phases[1].phase.symbol = "second";

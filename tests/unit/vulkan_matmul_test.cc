@@ -6,20 +6,20 @@
 namespace trama::vulkan {
 namespace {
 
-using MatmulTest = kernel_testing::MatmulBodies<AnchorTest>;
+using VulkanMatmulTest = kernel_testing::MatmulBodies<AnchorTest>;
 
-TEST_P(MatmulTest, EveryTranspositionAtOddSizes) { EveryTranspositionAtOddSizes(); }
-TEST_P(MatmulTest, RandomShapes) { RandomShapes(); }
-TEST_P(MatmulTest, Gpt2Forms) { Gpt2Forms(); }
-TEST_P(MatmulTest, BlocksOfDepthAndRows) { BlocksOfDepthAndRows(); }
-TEST_P(MatmulTest, FewRowsOfATransposedMatrix) { FewRowsOfATransposedMatrix(); }
-TEST_P(MatmulTest, SplitDepth) { SplitDepth(); }
-TEST_P(MatmulTest, Batches) { Batches(); }
-TEST_P(MatmulTest, StridedOperandsAndResults) { StridedOperandsAndResults(); }
-TEST_P(MatmulTest, LinearWithEveryActivation) { LinearWithEveryActivation(); }
-TEST_P(MatmulTest, Epilogues) { Epilogues(); }
+TEST_P(VulkanMatmulTest, EveryTranspositionAtOddSizes) { EveryTranspositionAtOddSizes(); }
+TEST_P(VulkanMatmulTest, RandomShapes) { RandomShapes(); }
+TEST_P(VulkanMatmulTest, Gpt2Forms) { Gpt2Forms(); }
+TEST_P(VulkanMatmulTest, BlocksOfDepthAndRows) { BlocksOfDepthAndRows(); }
+TEST_P(VulkanMatmulTest, FewRowsOfATransposedMatrix) { FewRowsOfATransposedMatrix(); }
+TEST_P(VulkanMatmulTest, SplitDepth) { SplitDepth(); }
+TEST_P(VulkanMatmulTest, Batches) { Batches(); }
+TEST_P(VulkanMatmulTest, StridedOperandsAndResults) { StridedOperandsAndResults(); }
+TEST_P(VulkanMatmulTest, LinearWithEveryActivation) { LinearWithEveryActivation(); }
+TEST_P(VulkanMatmulTest, Epilogues) { Epilogues(); }
 
-INSTANTIATE_TEST_SUITE_P(Machines, MatmulTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, VulkanMatmulTest, TestedMachines(), MachineName);
 
 }  // namespace
 }  // namespace trama::vulkan

@@ -18,30 +18,30 @@ namespace {
 using absl::StrCat;
 using kernel_testing::Matmul;
 
-using NarrowProduct = kernel_testing::NarrowProductBodies<AnchorTest>;
+using VulkanNarrowProductTest = kernel_testing::NarrowProductBodies<AnchorTest>;
 
-TEST_P(NarrowProduct, EveryTranspositionAtOddSizes) {
+TEST_P(VulkanNarrowProductTest, EveryTranspositionAtOddSizes) {
   EveryTranspositionAtOddSizes("bf16");
   EveryTranspositionAtOddSizes("f16");
 }
-TEST_P(NarrowProduct, Blocks) { Blocks("bf16"); }
-TEST_P(NarrowProduct, StridedOperandsAndResults) {
+TEST_P(VulkanNarrowProductTest, Blocks) { Blocks("bf16"); }
+TEST_P(VulkanNarrowProductTest, StridedOperandsAndResults) {
   StridedOperandsAndResults("bf16");
   StridedOperandsAndResults("f16");
 }
-TEST_P(NarrowProduct, LinearAndEpilogues) {
+TEST_P(VulkanNarrowProductTest, LinearAndEpilogues) {
   LinearAndEpilogues("bf16");
   LinearAndEpilogues("f16");
 }
-TEST_P(NarrowProduct, NonFinite) { NonFinite("bf16"); }
+TEST_P(VulkanNarrowProductTest, NonFinite) { NonFinite("bf16"); }
 // The reference rounds the gradient of the logits to the operands' type before it multiplies it;
 // here it stays in f32.
-TEST_P(NarrowProduct, LinearCrossEntropy) {
+TEST_P(VulkanNarrowProductTest, LinearCrossEntropy) {
   LinearCrossEntropy("bf16", 8e-3);
   LinearCrossEntropy("f16", 1e-3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, NarrowProduct, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, VulkanNarrowProductTest, TestedMachines(), MachineName);
 
 // What a shader with cooperative matrices must be, beside what MLIR's reader and spirv-val say;
 // spirv-val before 2023.5 does not know them.
@@ -105,13 +105,13 @@ class ShaderCheck : public testing::TestWithParam<MatrixMachine> {
 
   int matrices_ = 0;  // bodies that became shaders with them
 };
-using MatrixShader = kernel_testing::NarrowProductBodies<ShaderCheck>;
+using VulkanMatrixShaderTest = kernel_testing::NarrowProductBodies<ShaderCheck>;
 
-TEST_P(MatrixShader, IsValidInEveryForm) {
+TEST_P(VulkanMatrixShaderTest, IsValidInEveryForm) {
   EveryTranspositionAtOddSizes(type());
   EXPECT_GT(matrices_, 20);
 }
-TEST_P(MatrixShader, IsValidWithViewsAndEpilogues) {
+TEST_P(VulkanMatrixShaderTest, IsValidWithViewsAndEpilogues) {
   StridedOperandsAndResults(type());
   LinearAndEpilogues(type());
   Blocks(type());
@@ -124,13 +124,13 @@ std::vector<MatrixMachine> MatrixMachines() {
     for (bool device_address : {true, false}) machines.push_back({shape, device_address});
   return machines;
 }
-INSTANTIATE_TEST_SUITE_P(Shapes, MatrixShader, testing::ValuesIn(MatrixMachines()),
+INSTANTIATE_TEST_SUITE_P(Shapes, VulkanMatrixShaderTest, testing::ValuesIn(MatrixMachines()),
                          [](const testing::TestParamInfo<MatrixMachine>& info) {
                            return StrCat(Name(info.param.shape),
                                          info.param.device_address ? "_address" : "_descriptors");
                          });
 
-TEST(MatrixShaders, AreMadeWhereAShapeFitsTheOperands) {
+TEST(VulkanMatrixShadersTest, AreMadeWhereAShapeFitsTheOperands) {
   const auto kernel_of = [](const std::string& type, std::vector<MatrixShape> shapes,
                             bool is_cpu = false, int64_t rows = 64) {
     auto context = NewContext();

@@ -136,11 +136,11 @@ std::string Body(const OpGroup& group) {
                       absl::StrJoin(values, ", "), " : ", absl::StrJoin(results, ", "), "\n}");
 }
 
-class Pointwise : public testing::TestWithParam<OpGroup> {};
-INSTANTIATE_TEST_SUITE_P(Ops, Pointwise, testing::ValuesIn(Groups()),
+class VulkanPointwiseTest : public testing::TestWithParam<OpGroup> {};
+INSTANTIATE_TEST_SUITE_P(Ops, VulkanPointwiseTest, testing::ValuesIn(Groups()),
                          [](const auto& info) { return info.param.name; });
 
-TEST_P(Pointwise, IsAValidShader) {
+TEST_P(VulkanPointwiseTest, IsAValidShader) {
   for (const char* kind : {"test_scalars", "test_vectors"}) {
     SCOPED_TRACE(kind);
     ExpectValidShaders(kind, Body(GetParam()));
@@ -237,7 +237,7 @@ void ExpectTheInterpretersResults(const OpGroup& group, VulkanKernel& kernel) {
   }
 }
 
-TEST_P(Pointwise, MatchesTheInterpreter) {
+TEST_P(VulkanPointwiseTest, MatchesTheInterpreter) {
   for (Abi abi : {Abi::kAddress, Abi::kDescriptors}) {
     for (const char* kind : {"test_scalars", "test_vectors"}) {
       SCOPED_TRACE(absl::StrCat(kind, " ", Name(abi)));
@@ -248,7 +248,7 @@ TEST_P(Pointwise, MatchesTheInterpreter) {
 }
 
 // A device of 32-bit arithmetic and memory alone: bool and bf16 work, other types are refused.
-TEST(SmallDevice, HasBoolAndBFloat16) {
+TEST(VulkanSmallDeviceTest, HasBoolAndBFloat16) {
   for (bool device_address : {true, false}) {
     DeviceOptions options;
     options.device_address = device_address;
@@ -277,7 +277,7 @@ TEST(SmallDevice, HasBoolAndBFloat16) {
 }
 
 // Of 64-bit integers it reads the lower halves, and does not compute with whole ones.
-TEST(SmallDevice, ReadsIdsOf64Bits) {
+TEST(VulkanSmallDeviceTest, ReadsIdsOf64Bits) {
   for (bool device_address : {true, false}) {
     DeviceOptions options;
     options.device_address = device_address;
@@ -300,7 +300,7 @@ TEST(SmallDevice, ReadsIdsOf64Bits) {
   }
 }
 
-TEST(LargeBuffers, AreReadAndWrittenInPieces) {
+TEST(VulkanLargeBuffersTest, AreReadAndWrittenInPieces) {
   DeviceOptions options;
   options.device_address = false;
   options.narrow = [](Target& target) { target.max_buffer_range = 1536; };

@@ -31,7 +31,7 @@ class TileNumber : public TileChoice {
   size_t number_;
 };
 
-class TilesTest : public AnchorTest {
+class VulkanTilesTest : public AnchorTest {
  protected:
   void CheckEveryTile(const std::string& text, double tolerance = 2e-6) {
     ASSERT_OK_AND_ASSIGN(TestDevice * device, TestDevice::Get(GetParam().abi, GetParam().as_gpu));
@@ -50,7 +50,7 @@ class TilesTest : public AnchorTest {
   }
 };
 
-TEST_P(TilesTest, EveryTileIsRight) {
+TEST_P(VulkanTilesTest, EveryTileIsRight) {
   using kernel_testing::Matmul;
   CheckEveryTile(Matmul({}, 1, 260, 36, false, false));
   CheckEveryTile(Matmul({}, 2, 131, 70, false, true));
@@ -58,7 +58,7 @@ TEST_P(TilesTest, EveryTileIsRight) {
   CheckEveryTile(Matmul({2}, 100, 1100, 132, false, false), 4e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, TilesTest, TestedMachines(), MachineName);
+INSTANTIATE_TEST_SUITE_P(Machines, VulkanTilesTest, TestedMachines(), MachineName);
 
 const std::string& SomeProduct() {
   static const std::string text = kernel_testing::Matmul({}, 40, 64, 96, false, false);
@@ -78,7 +78,7 @@ void WriteText(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-TEST(TileTableTest, IsThereAgain) {
+TEST(VulkanTileTableTest, IsThereAgain) {
   TempDir temp;
   ASSERT_OK_AND_ASSIGN(auto device, Device::Open({}));
   const TileNumber products = Products(*device, SomeProduct());
@@ -100,7 +100,7 @@ TEST(TileTableTest, IsThereAgain) {
   EXPECT_EQ(again.Choose(products.name, llvm::ArrayRef(products.all).take_front(2)), 0u);
 }
 
-TEST(TileTableTest, RefusesWhatIsNone) {
+TEST(VulkanTileTableTest, RefusesWhatIsNone) {
   TempDir temp;
   const std::string path = temp / "tiles.json";
   for (const char* text : {"", "{", "[1]", "\xff\xfe", R"({"format": 1, "device": "d"})",
@@ -120,7 +120,7 @@ TEST(TileTableTest, RefusesWhatIsNone) {
 }
 
 // Another tile is another kernel, also on disk.
-TEST(TileTableTest, IsPartOfTheKey) {
+TEST(VulkanTileTableTest, IsPartOfTheKey) {
   TempDir temp;
   ASSERT_OK_AND_ASSIGN(auto test, TestDevice::Open(DeviceOptions(), false, temp.path()));
   const TileNumber products = Products(*test->device, SomeProduct());
@@ -139,7 +139,7 @@ TEST(TileTableTest, IsPartOfTheKey) {
   EXPECT_EQ(compiled(0), 0);
 }
 
-TEST(TileTunerTest, MeasuresEachProductOnce) {
+TEST(VulkanTileTunerTest, MeasuresEachProductOnce) {
   ASSERT_OK_AND_ASSIGN(auto test, TestDevice::Open(DeviceOptions()));
   const TileNumber products = Products(*test->device, SomeProduct());
   TileTable table("d");
@@ -161,7 +161,7 @@ TEST(TileTunerTest, MeasuresEachProductOnce) {
 }
 
 // While tuning, a file that is none is replaced; else it is an error before anything runs.
-TEST(TileTunerTest, ReplacesADamagedFile) {
+TEST(VulkanTileTunerTest, ReplacesADamagedFile) {
   TempDir temp;
   Engine engine;
   ASSERT_OK_AND_ASSIGN(engine.device, Device::Open({}));
