@@ -16,8 +16,8 @@ LogicalResult CheckRows(std::optional<mlir::Location> loc, Value logits, Value t
   if (TypeOf(logits).getRank() == 2 && ShapeOf(logits)[1] > 0 &&
       ShapeOf(targets) == ShapeOf(logits).take_front(1))
     return llvm::success();
-  return InferError<Op>(loc, "needs logits [N, V] and targets [N], not ", logits.getType(), " and ",
-                        targets.getType());
+  return InferError<Op>(loc, "needs logits [N, V], V > 0, and targets [N], not ", logits.getType(),
+                        " and ", targets.getType());
 }
 
 template <typename Op>

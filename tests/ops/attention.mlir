@@ -19,7 +19,7 @@ func.func @forms(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x5x8xf32>, %v: tensor<2x
 
 //--- rejects.mlir
 func.func @widths(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x5x7xf32>) {
-  // expected-error@+1 {{'trama.attention' op needs q [B, H, T, D], k [B, H, S, D], v [B, H, S, E], not}}
+  // expected-error@+1 {{'trama.attention' op needs q [B, H, T, D], k [B, H, S, D], v [B, H, S, E], S > 0, not}}
   %y, %lse = trama.attention %q, %k, %k scale = 1.0 : tensor<2x3x4x8xf32>, tensor<2x3x5x7xf32>, tensor<2x3x5x7xf32>
   return
 }

@@ -21,7 +21,7 @@ func.func @forms(%l: tensor<4x9xf32>, %t: tensor<4xi64>) -> tensor<4x9xf32> {
 
 //--- rejects.mlir
 func.func @rows(%l: tensor<4x9xf32>, %t: tensor<5xi64>) {
-  // expected-error@+1 {{'trama.cross_entropy' op needs logits [N, V] and targets [N], not 'tensor<4x9xf32>' and 'tensor<5xi64>'}}
+  // expected-error@+1 {{'trama.cross_entropy' op needs logits [N, V], V > 0, and targets [N], not 'tensor<4x9xf32>' and 'tensor<5xi64>'}}
   %y, %lse = trama.cross_entropy %l, %t : tensor<4x9xf32>, tensor<5xi64>
   return
 }
@@ -29,7 +29,7 @@ func.func @rows(%l: tensor<4x9xf32>, %t: tensor<5xi64>) {
 // -----
 
 func.func @no_class(%l: tensor<4x0xf32>, %t: tensor<4xi64>) {
-  // expected-error@+1 {{'trama.cross_entropy' op needs logits [N, V] and targets [N], not 'tensor<4x0xf32>' and 'tensor<4xi64>'}}
+  // expected-error@+1 {{'trama.cross_entropy' op needs logits [N, V], V > 0, and targets [N], not 'tensor<4x0xf32>' and 'tensor<4xi64>'}}
   %y, %lse = trama.cross_entropy %l, %t : tensor<4x0xf32>, tensor<4xi64>
   return
 }
@@ -53,7 +53,7 @@ func.func @grad(%g: tensor<f32>, %l: tensor<4x9xf32>, %t: tensor<4xi64>, %lse: t
 // -----
 
 func.func @mean(%x: tensor<4xf32>, %w: tensor<4x1xf32>) {
-  // expected-error@+1 {{'trama.weighted_mean' op x and weights must be [N] of one type, not 'tensor<4xf32>' and 'tensor<4x1xf32>'}}
+  // expected-error@+1 {{'trama.weighted_mean' op x and weights must be [N] of one type, N > 0, not 'tensor<4xf32>' and 'tensor<4x1xf32>'}}
   %y = trama.weighted_mean %x, %w : tensor<4xf32>, tensor<4x1xf32>
   return
 }

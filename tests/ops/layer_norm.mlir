@@ -29,7 +29,7 @@ func.func @weight(%x: tensor<2x4xf32>, %w: tensor<2xf32>) {
 // -----
 
 func.func @scalar(%x: tensor<f32>, %w: tensor<1xf32>) {
-  // expected-error@+1 {{'trama.layer_norm' op x must be [.., C], not 'tensor<f32>'}}
+  // expected-error@+1 {{'trama.layer_norm' op x must be [.., C], C > 0, not 'tensor<f32>'}}
   %y = trama.layer_norm %x, %w, %w eps = 1.0e-05 : tensor<f32>, tensor<1xf32>, tensor<1xf32>
   return
 }
