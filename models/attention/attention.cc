@@ -6,14 +6,32 @@
 
 namespace trama::models {
 namespace {
+// The outputs of attend(inputs, key_mask), which are of batches; one example, [T, D], is a batch of
+// one and loses that dimension again, as torch's nn.MultiheadAttention has it.
+template <typename F>
+Tensors OutputsOf(std::vector<Tensor> inputs, Tensor key_mask, F attend) {
+  const bool alone = inputs.front().dim() == 2;
+  for (Tensor& x : inputs) {
+    if (x.dim() != (alone ? 2 : 3))
+      Reject(absl::StrCat("an input is ", ToString(x.shape()),
+                          "; all are [batch, length, width], or all [length, width]"));
+    if (alone) x = x.unsqueeze(0);
+  }
+  if (alone && key_mask) key_mask = key_mask.unsqueeze(0);
+  auto [output, weights] = attend(inputs, key_mask);
+  if (!alone) return {{"output", output}, {"weights", weights}};
+  return {{"output", output.squeeze(0)}, {"weights", weights.squeeze(0)}};
+}
+
 class AttentionModel : public Model {
  public:
   explicit AttentionModel(AttentionConfig config) : net_(config) {}
   const nn::Module& module() const override { return net_; }
   Tensors Forward(const Tensors& inputs, const ForwardOptions&) const override {
-    auto [output, weights] = net_(Required(inputs, "query"), Required(inputs, "key"),
-                                  Required(inputs, "value"), Given(inputs, "key_mask"));
-    return {{"output", output}, {"weights", weights}};
+    return OutputsOf(
+        {Required(inputs, "query"), Required(inputs, "key"), Required(inputs, "value")},
+        Given(inputs, "key_mask"),
+        [&](const auto& x, Tensor mask) { return net_(x[0], x[1], x[2], mask); });
   }
   std::vector<TensorSpec> Inputs(int64_t batch, int64_t length) const override {
     const Shape shape = {batch, length, net_.cfg.embed_dim};
@@ -33,8 +51,8 @@ class MultiHeadAttentionModel : public Model {
   explicit MultiHeadAttentionModel(AttentionConfig config) : net_(config) {}
   const nn::Module& module() const override { return net_; }
   Tensors Forward(const Tensors& inputs, const ForwardOptions&) const override {
-    auto [output, weights] = net_(Required(inputs, "x"), Given(inputs, "key_mask"));
-    return {{"output", output}, {"weights", weights}};
+    return OutputsOf({Required(inputs, "x")}, Given(inputs, "key_mask"),
+                     [&](const auto& x, Tensor mask) { return net_(x[0], mask); });
   }
   std::vector<TensorSpec> Inputs(int64_t batch, int64_t length) const override {
     return {{"x", DType::kF32, {batch, length, net_.cfg.embed_dim}},

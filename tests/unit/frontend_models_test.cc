@@ -199,6 +199,23 @@ TEST(Models, TraceEveryProgram) {
   }
 }
 
+TEST(Models, AttentionOfOneExampleNeedsNoBatch) {
+  auto model = *Make("attention", {"heads=2"});
+  const auto trace = [&](const Shape& query, const Shape& key) {
+    auto module = Trace(*model, {Program{.name = "forward",
+                                         .inputs = {{"query", DType::kF32, query},
+                                                    {"key", DType::kF32, key},
+                                                    {"value", DType::kF32, key},
+                                                    {"key_mask", DType::kI32, {7}}}}});
+    return module.ok() ? absl::StatusOr<std::string>(module->ToString()) : module.status();
+  };
+  ASSERT_OK_AND_ASSIGN(const std::string text, trace({5, 8}, {7, 8}));
+  EXPECT_THAT(text, HasSubstr("(tensor<5x8xf32> {trama.name = \"output\"}, tensor<2x5x7xf32>"));
+  for (const auto& [query, key] :
+       {std::pair(Shape{5, 8}, Shape{1, 7, 8}), std::pair(Shape{1, 1, 5, 8}, Shape{1, 1, 7, 8})})
+    EXPECT_THAT(trace(query, key), StatusIs(kInvalid, "all are [batch, length, width]"));
+}
+
 TEST(Models, GradientsWithoutALossUseGradOutput) {
   auto model = *Make("attention", {"heads=4"});
   std::vector<TensorSpec> inputs = model->Inputs(2, 6);
