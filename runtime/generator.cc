@@ -56,14 +56,61 @@ size_t SafeLength(std::string_view text, const std::vector<std::string>& stops, 
   return safe;
 }
 
-// One sample on its way: its ids and what of its text was given out.
-struct Row {
-  Sampler sampler;
-  Utf8Stream stream;
-  std::string text;  // whole characters so far
-  size_t given = 0;  // of `text`
-  bool done = false;
+// A sample's text as it comes: whole characters, given out up to the first stop string.
+class SampleText {
+ public:
+  using Give = std::function<void(std::string_view text)>;  // or null
+
+  SampleText(const std::vector<std::string>& stops, Give give)
+      : stops_(stops), give_(std::move(give)) {}
+
+  void Push(std::string_view bytes) {
+    text_ += stream_.Push(bytes);
+    GiveOut(/*at_end=*/false);
+  }
+  // The whole text, the last of it given out.
+  std::string Finish() {
+    if (!stopped_) text_ += stream_.Flush();
+    GiveOut(/*at_end=*/true);
+    return std::move(text_);
+  }
+  bool stopped() const { return stopped_; }
+
+ private:
+  void GiveOut(bool at_end) {
+    bool stops = false;
+    size_t safe = SafeLength(text_, stops_, &stops);
+    if (at_end && !stops) safe = text_.size();
+    if (stops) {
+      text_.resize(safe);
+      stopped_ = true;
+    }
+    if (safe > given_ && give_) give_(std::string_view(text_).substr(given_, safe - given_));
+    given_ = std::max(given_, safe);
+  }
+
+  const std::vector<std::string>& stops_;
+  Give give_;
+  Utf8Stream stream_;
+  std::string text_;
+  size_t given_ = 0;  // of text_
+  bool stopped_ = false;
 };
+
+absl::Status CheckPrompts(const std::vector<std::vector<int32_t>>& prompts, int64_t batch,
+                          int64_t vocab_size) {
+  if (static_cast<int64_t>(prompts.size()) > batch)
+    return absl::InvalidArgumentError(
+        absl::StrCat(prompts.size(), " prompts for a batch of ", batch));
+  for (const std::vector<int32_t>& prompt : prompts) {
+    if (prompt.empty()) return absl::InvalidArgumentError("the prompt is empty");
+    for (const int32_t id : prompt)
+      if (id < 0 || id >= vocab_size)
+        return absl::InvalidArgumentError(
+            absl::StrCat("id ", id, " of the prompt is not in [0, ", vocab_size, ")"));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -257,20 +304,17 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   TRAMA_RETURN_IF_ERROR(options.sampling.Validate());
   sampling_ = options.sampling;
   TRAMA_ASSIGN_OR_RETURN(const int64_t vocab_size, model_.config.Int("vocab_size", INT32_MAX, 1));
-  if (static_cast<int64_t>(prompts.size()) > batch_)
-    return absl::InvalidArgumentError(
-        absl::StrCat(prompts.size(), " prompts for a batch of ", batch_));
+  TRAMA_RETURN_IF_ERROR(CheckPrompts(prompts, batch_, vocab_size));
   Rows rows = prompts;
-  std::vector<Row> states;
+  std::vector<Sampler> samplers;
+  std::vector<SampleText> texts;
   for (size_t r = 0; r < rows.size(); ++r) {
-    if (rows[r].empty()) return absl::InvalidArgumentError("the prompt is empty");
-    for (int32_t id : rows[r])
-      if (id < 0 || id >= vocab_size)
-        return absl::InvalidArgumentError(
-            absl::StrCat("id ", id, " of the prompt is not in [0, ", vocab_size, ")"));
     const auto row = static_cast<uint32_t>(r);
     const uint32_t sample = options.samples_each > 0 ? row % options.samples_each : row;
-    states.push_back({Sampler(options.sampling, first_sample + sample), {}, {}});
+    samplers.emplace_back(options.sampling, first_sample + sample);
+    SampleText::Give give;
+    if (on_text) give = [&on_text, row](std::string_view text) { on_text(row, text); };
+    texts.emplace_back(options.stop, std::move(give));
     stats_.prompt_tokens += static_cast<int64_t>(rows[r].size());
   }
   // Rows beyond the prompts run along, inactive.
@@ -282,30 +326,13 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
   std::set<int32_t> untold;  // ids that stand for no text
   if (model_.tokenizer && !options.special_text) untold = model_.tokenizer->special_ids();
 
-  auto give = [&](size_t r, bool at_end) {
-    Row& row = states[r];
-    if (at_end && !row.done) row.text += row.stream.Flush();
-    bool stopped = false;
-    size_t safe = SafeLength(row.text, options.stop, &stopped);
-    if (at_end && !stopped) safe = row.text.size();
-    if (stopped) {
-      row.text.resize(safe);
-      row.done = true;
-    }
-    if (safe > row.given && on_text)
-      on_text(static_cast<int64_t>(r),
-              std::string_view(row.text).substr(row.given, safe - row.given));
-    row.given = std::max(row.given, safe);
-  };
-
   for (int64_t step = 0; std::find(active.begin(), active.end(), true) != active.end(); ++step) {
     const double start = MonotonicSeconds();
     TRAMA_RETURN_IF_ERROR(Advance(rows, active));
     (step == 0 ? stats_.prefill_seconds : stats_.decode_seconds) += MonotonicSeconds() - start;
     for (size_t r = 0; r < prompts.size(); ++r) {
       if (!active[r]) continue;
-      Row& row = states[r];
-      TRAMA_ASSIGN_OR_RETURN(const int32_t id, Draw(row.sampler, r, rows[r]));
+      TRAMA_ASSIGN_OR_RETURN(const int32_t id, Draw(samplers[r], r, rows[r]));
       ++stats_.new_tokens;
       if (!candidates_[r].ids.empty()) ++stats_.from_candidates;
       if (std::find(options.eos_ids.begin(), options.eos_ids.end(), id) != options.eos_ids.end()) {
@@ -315,19 +342,14 @@ absl::StatusOr<std::vector<GeneratedSample>> Generator::Generate(
       rows[r].push_back(id);
       samples[r].ids.push_back(id);
       if (options.keep_distributions)
-        samples[r].distributions.push_back(row.sampler.distribution());
-      if (model_.tokenizer && !untold.contains(id)) {
-        row.text += row.stream.Push(model_.tokenizer->Decode({&id, 1}));
-        give(r, false);
-      }
-      if (row.done || static_cast<int64_t>(samples[r].ids.size()) >= options.max_tokens)
+        samples[r].distributions.push_back(samplers[r].distribution());
+      if (model_.tokenizer && !untold.contains(id))
+        texts[r].Push(model_.tokenizer->Decode({&id, 1}));
+      if (texts[r].stopped() || static_cast<int64_t>(samples[r].ids.size()) >= options.max_tokens)
         active[r] = false;
     }
   }
-  for (size_t r = 0; r < prompts.size(); ++r) {
-    give(r, true);
-    samples[r].text = std::move(states[r].text);
-  }
+  for (size_t r = 0; r < prompts.size(); ++r) samples[r].text = texts[r].Finish();
   return samples;
 }
 

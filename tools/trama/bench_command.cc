@@ -149,6 +149,40 @@ struct Measured {
   int64_t batch, length;
 };
 
+// A program's times, sorted, and what else is told of it. In tokens a second where the model has a
+// time axis, else in examples.
+Json RowOf(const Session& session, const Measured& what, const std::vector<double>& times,
+           double compile_ms, double peak, bool has_tokens) {
+  const double median = times[times.size() / 2], flops = Flops(session.plan(), 0);
+  const auto read = static_cast<double>(what.batch * (has_tokens ? what.length : 1));
+  Json row = Json::MakeObject();
+  row.Set("program", what.program.name);
+  row.Set("batch_size", what.batch);
+  if (has_tokens) row.Set("seq_len", what.length);
+  row.Set("ms_median", median * 1e3);
+  row.Set("ms_min", times.front() * 1e3);
+  row.Set("ms_90th", times[times.size() * 9 / 10] * 1e3);
+  row.Set(has_tokens ? "tokens_per_second" : "examples_per_second", read / median);
+  row.Set("gflops", flops / median / 1e9);
+  row.Set("share_of_peak", flops / median / 1e9 / peak);
+  row.Set("dispatches", session.plan().programs(0).dispatches_size());
+  row.Set("compile_ms", compile_ms);
+  row.Set("plan_bytes", static_cast<int64_t>(session.plan_bytes()));
+  row.Set("peak_memory_mib", PeakMebibytes());
+  return row;
+}
+
+void PrintRow(const Json& row, bool has_tokens) {
+  auto number = [&](const char* key) { return row.Get<double>(key).value_or(0); };
+  std::cout << absl::StrFormat(
+      "%-11s %9.4f ms (min %.4f, 90%% %.4f)  %10.0f %s/s  %7.1f GFLOP/s, %4.1f%% of peak  "
+      "%.0f dispatches, compiled in %.0f ms, %.0f MiB\n",
+      *row.Find("program")->if_string(), number("ms_median"), number("ms_min"), number("ms_90th"),
+      number(has_tokens ? "tokens_per_second" : "examples_per_second"),
+      has_tokens ? "tokens" : "examples", number("gflops"), 100 * number("share_of_peak"),
+      number("dispatches"), number("compile_ms"), number("peak_memory_mib"));
+}
+
 absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, ModelOf(flags));
@@ -206,24 +240,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
         program.name == "decode" ? std::min<int64_t>(flags.Int("position"), context - 1) : 0;
     TRAMA_ASSIGN_OR_RETURN(std::vector<double> times,
                            Time(*session, 0, what.length, position, flags.Double("seconds")));
-    const double median = times[times.size() / 2], flops = Flops(session->plan(), 0);
-    const double tokens = static_cast<double>(what.batch * (context > 0 ? what.length : 1));
-    Json row = Json::MakeObject();
-    row.Set("program", program.name);
-    row.Set("batch_size", what.batch);
-    if (context > 0) row.Set("seq_len", what.length);
-    row.Set("ms_median", median * 1e3);
-    row.Set("ms_min", times.front() * 1e3);
-    row.Set("ms_90th", times[times.size() * 9 / 10] * 1e3);
-    row.Set(context > 0 ? "tokens_per_second" : "examples_per_second", tokens / median);
-    row.Set("gflops", flops / median / 1e9);
-    row.Set("share_of_peak", flops / median / 1e9 / peak);
-    row.Set("dispatches", session->plan().programs(0).dispatches_size());
-    row.Set("compile_ms", compile_ms);
-    row.Set("plan_bytes", static_cast<int64_t>(session->plan_bytes()));
-    row.Set("peak_memory_mib", PeakMebibytes());
+    all.Append(RowOf(*session, what, times, compile_ms, peak, context > 0));
     if (profile) TRAMA_RETURN_IF_ERROR(PrintProfile(session->Statistics()));
-    all.Append(std::move(row));
   }
   if (flags.Bool("json")) {
     results.Set("programs", std::move(all));
@@ -233,16 +251,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   std::cout << absl::StrFormat("%s in %s on %s, %d threads, %s peak %.0f GFLOP/s\n",
                                model.entry->name, std::string(Name(options.precision)),
                                options.backend, threads, bf16_peak > 0 ? "bf16" : "FMA", peak);
-  for (const Json& row : all.array()) {
-    auto number = [&](const char* key) { return row.Get<double>(key).value_or(0); };
-    std::cout << absl::StrFormat(
-        "%-11s %9.4f ms (min %.4f, 90%% %.4f)  %10.0f %s/s  %7.1f GFLOP/s, %4.1f%% of peak  "
-        "%.0f dispatches, compiled in %.0f ms, %.0f MiB\n",
-        *row.Find("program")->if_string(), number("ms_median"), number("ms_min"), number("ms_90th"),
-        number(context > 0 ? "tokens_per_second" : "examples_per_second"),
-        context > 0 ? "tokens" : "examples", number("gflops"), 100 * number("share_of_peak"),
-        number("dispatches"), number("compile_ms"), number("peak_memory_mib"));
-  }
+  for (const Json& row : all.array()) PrintRow(row, context > 0);
   return 0;
 }
 
