@@ -23,8 +23,7 @@ if(TRAMA_SANITIZE)
   add_compile_options(-fsanitize=${TRAMA_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${TRAMA_SANITIZE})
-endif()
-if(TRAMA_SANITIZE MATCHES "address")  # every program
+  # What every program adds.
   add_library(trama_sanitizer_options OBJECT "${CMAKE_CURRENT_LIST_DIR}/../base/sanitizer_options.cc")
   link_libraries($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:trama_sanitizer_options>)
 endif()
