@@ -118,6 +118,16 @@ TEST_F(BadInputTable, ExplainShowsWhatIsDecoded) {
   Expect({"explain", "t", "--program=prefill"}, 2, "a mlp has no prefill");
 }
 
+// A model without a loss has the gradients of its first output.
+TEST_F(BadInputTable, ExplainShowsGradientsWithoutALoss) {
+  for (const char* model : {"attention", "multi-head-attention"}) {
+    const Outcome outcome =
+        place_.Trama({"explain", model, "--program=gradients", "--stage=traced", "--seq_len=3"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("grad_output"));
+  }
+}
+
 TEST_F(BadInputTable, ExplainShowsCode) {
   const Outcome outcome = place_.Trama({"explain", "t", "--stage=code", "--backend=cpu"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -140,6 +141,18 @@ absl::StatusOr<Program> ProgramNamed(const LoadedModel& model, const std::string
   Program program =
       ProgramOf(*model.model, kind, name == "prefill" ? 1 : batch, name == "decode" ? 1 : length);
   program.name = name;
+  const auto learns = [](const TensorSpec& input) { return input.name == "labels"; };
+  if (kind == ProgramKind::kGradients && absl::c_none_of(program.inputs, learns)) {
+    // Without a loss gradients are of the first output, whose shape the forward pass tells.
+    TRAMA_ASSIGN_OR_RETURN(
+        const plan::Plan plan,
+        CompileModel(*model.model, {ProgramOf(*model.model, ProgramKind::kForward, batch, length)},
+                     CompileOptions(), DType::kF32, /*report=*/nullptr));
+    const plan::TensorType& output =
+        plan.buffers(static_cast<int>(plan.programs(0).outputs(0).buffer())).type();
+    program.inputs.push_back(
+        {"grad_output", DType::kF32, Shape(output.shape().begin(), output.shape().end())});
+  }
   return program;
 }
 
