@@ -89,6 +89,14 @@ absl::Status DirectoryTransaction::Commit() {
   return RemoveAll(backup);
 }
 
+absl::Status CheckWritable(const std::string& target) {
+  std::string path = ResolveLinks(target);
+  if (IsDirectory(path))
+    return DirectoryTransaction::Begin(JoinPath(path, "trama_checkpoint")).status();
+  while (!FileExists(DirectoryOf(path))) path = DirectoryOf(path);
+  return DirectoryTransaction::Begin(path).status();
+}
+
 absl::Status RecoverDirectory(const std::string& path) {
   const std::string target = ResolveLinks(path);
   const std::string parent = DirectoryOf(target);

@@ -27,6 +27,10 @@ class DirectoryTransaction {
   int lock_ = -1;
 };
 
+// The error that writing into the directory `target` would end with (a file system that is
+// read-only, a name that is too long), known before there is anything to write. Makes nothing.
+absl::Status CheckWritable(const std::string& target);
+
 // What a program does before it reads or writes `target`: puts back a directory that a crash
 // caught between two renames (only on file systems that cannot exchange two directories), and
 // removes what killed writers left beside it.

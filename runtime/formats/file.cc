@@ -80,7 +80,16 @@ bool IsDirectory(const std::string& path) {
 
 std::string ResolveLinks(const std::string& path) {
   char resolved[PATH_MAX];
-  return realpath(path.c_str(), resolved) ? std::string(resolved) : path;
+  std::string end = path;
+  constexpr int kMost = 40;  // links, as the kernel has it
+  for (int link = 0; link < kMost; ++link) {
+    if (realpath(end.c_str(), resolved)) return resolved;
+    const ssize_t length = readlink(end.c_str(), resolved, sizeof(resolved));
+    if (length < 0) return end;
+    const std::string_view to(resolved, static_cast<size_t>(length));
+    end = to.starts_with('/') ? std::string(to) : JoinPath(DirectoryOf(end), to);
+  }
+  return path;
 }
 
 std::string JoinPath(std::string_view directory, std::string_view name) {

@@ -24,7 +24,7 @@ bool FileExists(const std::string& path);
 // Whether both paths lead to one file or directory, which exists.
 bool SameFile(const std::string& a, const std::string& b);
 bool IsDirectory(const std::string& path);
-// `path` with symbolic links resolved, or as it is where it does not exist.
+// `path` with symbolic links resolved; where nothing exists, what the last link leads to.
 std::string ResolveLinks(const std::string& path);
 // DIR/NAME with one slash between.
 std::string JoinPath(std::string_view directory, std::string_view name);

@@ -1,5 +1,7 @@
 // Directories that are written again: nothing of another model is left, and runs that are another
 // do not go on.
+#include <filesystem>
+
 #include "base/status_matchers.h"
 #include "tests/e2e/bad_input.h"
 
@@ -45,6 +47,22 @@ TEST_F(OverwriteTest, NothingOfTheOtherModelIsLeft) {
     if (name.starts_with("o/") && name != "o/notes.txt") replaced[name.substr(2)] = bytes;
   }
   EXPECT_TRUE(replaced == fresh);
+}
+
+// Where the model cannot be written, nothing is trained.
+TEST_F(OverwriteTest, PlacesThatCannotBeWrittenAreKnownBefore) {
+  const Arguments train = With(kTrainText, {"--data=t.txt", "--metrics=m.jsonl"});
+  for (const std::string out : {"t.txt/o", "/proc/o", "/proc/a/b"}) {
+    Expect(With(train, {"--out=" + out}), 1,
+           out.starts_with("/proc") ? "/proc" : "directory: t.txt");
+    EXPECT_FALSE(place_.Has("m.jsonl"));
+  }
+  Expect(With(train, {"--out=" + std::string(300, 'o')}), 1, "File name too long");
+  EXPECT_FALSE(place_.Has("m.jsonl"));
+  // A link to what is not there yet leads there.
+  std::filesystem::create_symlink("there", place_ / "link");
+  Succeed(With(train, {"--out=link"}));
+  EXPECT_TRUE(place_.Has("there/config.json"));
 }
 
 // What trains in place keeps what it does not understand.

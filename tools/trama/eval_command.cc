@@ -139,6 +139,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
                          LoadDataFor(flags, &model, model.entry->name, Purpose::kEvaluate));
+  // A name that cannot be written would waste the work.
+  if (const std::string& path = flags.String("responses"); !path.empty())
+    TRAMA_RETURN_IF_ERROR(AtomicFile::Create(path).status());
   if (data.tokenizer && !data.class_names.empty() && data.features.empty() && !Classifies(model))
     return absl::FailedPreconditionError(
         absl::StrCat(flags.String("data"), ": has texts with labels, and ", flags.positional()[0],

@@ -60,6 +60,8 @@ absl::StatusOr<int> Run(const Flags& flags) {
     program.inputs.push_back(
         {name, IsFloat(tensor.dtype) ? DType::kF32 : tensor.dtype, tensor.shape});
   }
+  // A name that cannot be written would waste the work.
+  TRAMA_RETURN_IF_ERROR(AtomicFile::Create(flags.String("outputs")).status());
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                          Session::Create(*model.model, {program}, options));
   for (const char* more : {"hidden_states", "attentions"})

@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/fine_tune.h"
+#include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
 #include "runtime/generator.h"
@@ -415,6 +416,7 @@ absl::StatusOr<int> Run(const Flags& given) {
     TRAMA_ASSIGN_OR_RETURN(options.sample, SampleOf(flags, model, session_options));
   }
 
+  TRAMA_RETURN_IF_ERROR(CheckWritable(options.out));  // not after hours of training
   TRAMA_ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer,
                          Trainer::Create(model, data, options, session_options));
   if (!options.quiet) {
