@@ -1,6 +1,5 @@
 // Kernels of the cpu backend that are no matrix products, on one thread and on all, and what the
 // machine can do at best. GB/s counts each operand and result once.
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,6 +1,4 @@
 // Functions and operators that work element by element.
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "frontend/activations.h"
 #include "frontend/call.h"

@@ -4,8 +4,6 @@
 // the last dimension becomes a layer_norm of weight 1 and bias 0 where it has none; what multiplies
 // or is added to such a layer_norm becomes its weight and its bias. E[x^2] - mean^2 loses digits
 // and may be negative: it means something else in floating point and is refused.
-#include <cmath>
-
 #include "ir/builder_util.h"
 #include "ir/fold_util.h"
 #include "passes/passes.h"

@@ -1,7 +1,6 @@
 #include "runtime/model_directory.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"

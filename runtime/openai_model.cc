@@ -1,6 +1,5 @@
 #include "runtime/openai_model.h"
 
-#include <map>
 #include <vector>
 
 #include "absl/strings/match.h"

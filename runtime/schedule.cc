@@ -1,6 +1,5 @@
 #include "runtime/schedule.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>

@@ -1,6 +1,5 @@
 // Ops whose element i depends on the operands' elements i only, with broadcasting.
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "backends/reference/evaluators.h"

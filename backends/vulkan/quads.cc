@@ -1,7 +1,5 @@
 #include "backends/vulkan/quads.h"
 
-#include <algorithm>
-
 #include "backends/codegen/pointwise.h"
 
 namespace trama::vulkan {

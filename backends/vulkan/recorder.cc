@@ -1,7 +1,6 @@
 #include "backends/vulkan/recorder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"

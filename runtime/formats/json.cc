@@ -1,7 +1,5 @@
 #include "runtime/formats/json.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 

@@ -1,8 +1,6 @@
 #include "runtime/tokenizer/hf_files.h"
 
 #include <algorithm>
-#include <limits>
-#include <set>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"

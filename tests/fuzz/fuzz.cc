@@ -1,6 +1,5 @@
 #include "tests/fuzz/fuzz.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

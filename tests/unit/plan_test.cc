@@ -1,6 +1,4 @@
 // Plans: what is where, in place, shared, and what the validator refuses.
-#include <map>
-
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "mlir/Parser/Parser.h"

@@ -1,6 +1,5 @@
 #include "runtime/formats/safetensors.h"
 
-#include <cstring>
 #include <random>
 
 #include "base/status_matchers.h"

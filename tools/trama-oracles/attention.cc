@@ -1,6 +1,4 @@
 // Attention alone, with its projections, and the character model of the first course text.
-#include <cmath>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"

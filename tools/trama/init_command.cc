@@ -1,6 +1,4 @@
 // trama init MODEL --out=DIR: a model directory with fresh weights.
-#include <iostream>
-
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/formats/directory_transaction.h"

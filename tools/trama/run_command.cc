@@ -1,6 +1,5 @@
 // trama run DIR --function=F: one function of a model on given tensors.
 #include <algorithm>
-#include <iostream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
