@@ -85,6 +85,45 @@ absl::StatusOr<Kernel> EmitLayerNorm(mlir::func::FuncOp body, mlir::ModuleOp mod
   return kernel;
 }
 
+// dweight and dbias of chunks of rows: rows 2c and 2c + 1 of a workspace are chunk c's.
+struct ChunkSums {
+  int64_t columns, chunks, padded;  // columns, and these rounded up to whole vectors
+  Value Take(Builder& b, PhaseArguments& arguments) const {
+    return arguments.workspace.Take(b, {2 * chunks, padded});
+  }
+};
+
+// Adds up the chunks' sums.
+void AppendTotals(Builder& b, mlir::func::FuncOp body, const ChunkSums& sums,
+                  ArrayRef<SmallVector<Access>> outputs, Kernel& kernel) {
+  AppendPhase(
+      b, body, "sums", sums.padded / b.lanes, 2.0 * sums.chunks * sums.columns,
+      [&](PhaseArguments& arguments) {
+        const SmallVector<Value> buffers = FlatBuffers(b, arguments);
+        Value parts = sums.Take(b, arguments);
+        auto column = [&](Value at, int64_t live) {
+          const SmallVector<Value> zeros{b.Splat(0), b.Splat(0)};
+          auto totals = b.For(
+              b.Index(0), b.Index(2 * sums.chunks), 2, zeros, [&](Value part, ValueRange carried) {
+                Value dweight = b.LoadVector(parts, {part, at});
+                Value dbias = b.LoadVector(parts, {b.Add(part, 1), at});
+                return SmallVector<Value>{b.Add(carried[0], dweight), b.Add(carried[1], dbias)};
+              });
+          for (int i = 0; i < 2; ++i)
+            for (const Access& to : outputs[i]) StoreLanes(b, totals[i], buffers, to, at, live);
+        };
+        b.For(arguments.begin, arguments.end, 1, [&](Value task) {
+          Value at = b.Mul(task, b.lanes);
+          if (sums.columns == sums.padded) return column(at, b.lanes);
+          const int64_t last = sums.padded - b.lanes;  // the first of the last lanes
+          b.If(
+              b.Less(at, b.Index(last)), [&] { column(at, b.lanes); },
+              [&] { column(at, sums.columns - last); });
+        });
+      },
+      kernel);
+}
+
 absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp module,
                                          const Target& target) {
   auto op = FindAnchor<LayerNormGradOp>(body);
@@ -93,9 +132,9 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
   TRAMA_ASSIGN_OR_RETURN(Access grad, ReadAccess(op.getGrad()));
   TRAMA_ASSIGN_OR_RETURN(Access x, ReadAccess(op.getX()));
   TRAMA_ASSIGN_OR_RETURN(const Access weight, ReadAccess(op.getWeight()));
-  const SmallVector<Value> sums{op.getDweight(), op.getDbias()};
-  TRAMA_ASSIGN_OR_RETURN(Epilogue epilogue, Epilogue::Create(body, op.getDx(), sums));
-  TRAMA_ASSIGN_OR_RETURN(const auto outputs, OutputsOf(body, sums, /*others_too=*/true));
+  const SmallVector<Value> parameters{op.getDweight(), op.getDbias()};
+  TRAMA_ASSIGN_OR_RETURN(Epilogue epilogue, Epilogue::Create(body, op.getDx(), parameters));
+  TRAMA_ASSIGN_OR_RETURN(const auto outputs, OutputsOf(body, parameters, /*others_too=*/true));
   SmallVector<Access*> accesses = epilogue.Accesses();
   accesses.push_back(&grad);
   accesses.push_back(&x);
@@ -104,10 +143,7 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
   const int64_t n = space.columns(), rows = space.rows(), lanes = target.lanes;
   const int64_t chunk = std::max<int64_t>(32, (rows + 255) / 256);
   const int64_t chunks = (rows + chunk - 1) / chunk, padded = (n + lanes - 1) / lanes * lanes;
-  // Rows 2c and 2c + 1 are chunk c's parts of dweight and dbias.
-  auto take_parts = [&](Builder& b, PhaseArguments& arguments) {
-    return arguments.workspace.Take(b, {2 * chunks, padded});
-  };
+  const ChunkSums sums{n, chunks, padded};
 
   Builder b(module, lanes);
   Kernel kernel;
@@ -115,7 +151,7 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
       b, body, "rows", chunks, 32.0 * rows * n,
       [&](PhaseArguments& arguments) {
         const SmallVector<Value> buffers = FlatBuffers(b, arguments);
-        Value parts = take_parts(b, arguments);
+        Value parts = sums.Take(b, arguments);
         b.For(arguments.begin, arguments.end, 1, [&](Value task) {
           Value weights = b.Mul(task, 2), biases = b.Add(weights, 1);
           b.For(0, padded, lanes, [&](Value column) {
@@ -155,31 +191,7 @@ absl::StatusOr<Kernel> EmitLayerNormGrad(mlir::func::FuncOp body, mlir::ModuleOp
       },
       kernel);
   if (outputs[0].empty() && outputs[1].empty()) return kernel;
-  AppendPhase(
-      b, body, "sums", padded / lanes, 2.0 * chunks * n,
-      [&](PhaseArguments& arguments) {
-        const SmallVector<Value> buffers = FlatBuffers(b, arguments);
-        Value parts = take_parts(b, arguments);
-        auto column = [&](Value at, int64_t live) {
-          const SmallVector<Value> zeros{b.Splat(0), b.Splat(0)};
-          auto totals =
-              b.For(b.Index(0), b.Index(2 * chunks), 2, zeros, [&](Value part, ValueRange carried) {
-                Value dweight = b.LoadVector(parts, {part, at});
-                Value dbias = b.LoadVector(parts, {b.Add(part, 1), at});
-                return SmallVector<Value>{b.Add(carried[0], dweight), b.Add(carried[1], dbias)};
-              });
-          for (int i = 0; i < 2; ++i)
-            for (const Access& to : outputs[i]) StoreLanes(b, totals[i], buffers, to, at, live);
-        };
-        b.For(arguments.begin, arguments.end, 1, [&](Value task) {
-          Value at = b.Mul(task, lanes);
-          if (n == padded) return column(at, lanes);
-          b.If(
-              b.Less(at, b.Index(padded - lanes)), [&] { column(at, lanes); },
-              [&] { column(at, n - (padded - lanes)); });
-        });
-      },
-      kernel);
+  AppendTotals(b, body, sums, outputs, kernel);
   return kernel;
 }
 }  // namespace
