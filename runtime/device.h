@@ -98,10 +98,13 @@ class Device {
   const DeviceInfo& info() const;
   const DeviceTarget& target() const { return info().target; }
 
-  absl::StatusOr<Buffer> Alloc(size_t bytes);  // zero-filled
+  // Zero-filled. ResourceExhausted where the device has not so much.
+  absl::StatusOr<Buffer> Alloc(size_t bytes);
   // One buffer a block of the plan, in order.
   absl::StatusOr<std::vector<Buffer>> AllocBlocks(const plan::Plan& plan);
+  // The plan compiled for this device; whatever its backend says of a plan that it does not run.
   absl::StatusOr<Executable> Load(const plan::Plan& plan);
+  // For the end of all that runs. Unavailable and DeadlineExceeded: the device is lost.
   absl::Status Wait();
 
  private:

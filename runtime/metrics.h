@@ -21,6 +21,7 @@ class MetricsWriter {
   MetricsWriter& operator=(MetricsWriter&& other) = delete;
   ~MetricsWriter();
 
+  // FileError where the line cannot be written whole.
   absl::Status Write(const Json& object);
 
  private:

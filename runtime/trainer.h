@@ -71,6 +71,7 @@ class Evaluator {
  public:
   // `programs` gets the programs that the session must have for it.
   Evaluator(const Dataset& dataset, int64_t batch_size, std::vector<Program>* programs);
+  // InvalidArgument where no target counts.
   absl::StatusOr<Evaluation> Run(Session& session) const;
 
  private:

@@ -32,7 +32,7 @@ typedef struct TramaBackendApi {
   uint16_t abi_major, abi_minor;
   TramaStr name;
 
-  int (*status_code)(const TramaStatus*); /* absl::StatusCode */
+  int (*status_code)(const TramaStatus*); /* absl::StatusCode, by its name below */
   TramaStr (*status_message)(const TramaStatus*);
   void (*status_free)(TramaStatus*);
 
@@ -48,18 +48,22 @@ typedef struct TramaBackendApi {
    */
   TramaStr (*info)(TramaDevice*);
 
-  TramaStatus* (*alloc)(TramaDevice*, size_t bytes, TramaBuffer** out); /* zero-filled */
+  /* Zero-filled. RESOURCE_EXHAUSTED where the device has not so much. */
+  TramaStatus* (*alloc)(TramaDevice*, size_t bytes, TramaBuffer** out);
   void (*free_buffer)(TramaBuffer*);
+  /* `bytes` bytes of the buffer from byte `at` on. OUT_OF_RANGE where they are not inside it. */
   TramaStatus* (*write)(TramaBuffer*, size_t at, const void* src, size_t bytes);
   TramaStatus* (*read)(TramaBuffer*, size_t at, void* dst, size_t bytes);
   /* The buffer's memory if the host can address it, else NULL. */
   void* (*map)(TramaBuffer*);
 
+  /* plan: a serialized trama.plan.Plan, gone when load returns. */
   TramaStatus* (*load)(TramaDevice*, TramaStr plan, TramaExecutable** out);
   void (*unload)(TramaExecutable*);
   /* Starts programs[program] of the plan over one buffer a block; wait() waits for its end. */
   TramaStatus* (*run)(TramaExecutable*, uint32_t program, TramaBuffer* const* blocks,
                       size_t num_blocks);
+  /* UNAVAILABLE and DEADLINE_EXCEEDED, of run too: the device and its buffers are lost. */
   TramaStatus* (*wait)(TramaDevice*);
   /* JSON about a loaded plan: workspace_bytes, compiled and cached kernels, compile_ms, and where
    * profiling is on the time of each dispatch. Lives until the next call. */

@@ -37,6 +37,8 @@ class BatchIterator {
   // The dataset must outlive it. InvalidArgument for negative options.
   static absl::StatusOr<BatchIterator> Create(const Dataset& dataset, const BatchOptions& options);
 
+  // The next batch in order, after the last of an epoch the first of another; what the dataset says
+  // of examples that it cannot read.
   absl::StatusOr<Batch> Next();
 
   int64_t batch_size() const { return batch_size_; }
