@@ -11,7 +11,6 @@
 namespace trama {
 namespace {
 
-constexpr char kDirectory[] = "trama_checkpoint";
 constexpr char kParameters[] = "model.safetensors";
 constexpr char kOptimizer[] = "optimizer.safetensors";
 constexpr char kTrainerState[] = "trainer_state.json";
@@ -98,7 +97,7 @@ absl::StatusOr<TensorMap> ReadTensors(const std::string& directory, const Json& 
 }  // namespace
 
 absl::Status SaveCheckpoint(const std::string& model_dir, const CheckpointSource& checkpoint) {
-  const std::string target = JoinPath(model_dir, kDirectory);
+  const std::string target = JoinPath(model_dir, kCheckpointDirectory);
   TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction transaction, DirectoryTransaction::Begin(target));
   const std::string& aside = transaction.path();
   TRAMA_RETURN_IF_ERROR(
@@ -117,11 +116,11 @@ absl::Status SaveCheckpoint(const std::string& model_dir, const Checkpoint& chec
 }
 
 bool HasCheckpoint(const std::string& model_dir) {
-  return FileExists(JoinPath(model_dir, kDirectory));
+  return FileExists(JoinPath(model_dir, kCheckpointDirectory));
 }
 
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& model_dir) {
-  const std::string directory = JoinPath(model_dir, kDirectory);
+  const std::string directory = JoinPath(model_dir, kCheckpointDirectory);
   if (!FileExists(directory))
     return absl::NotFoundError(absl::StrCat("no checkpoint: ", directory));
   TRAMA_ASSIGN_OR_RETURN(const Json files, ReadManifest(directory));
@@ -136,7 +135,7 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& model_dir) {
 absl::Status RecoverModelDirectory(const std::string& model_dir) {
   TRAMA_RETURN_IF_ERROR(RecoverDirectory(model_dir));
   if (!IsDirectory(model_dir)) return absl::OkStatus();
-  TRAMA_RETURN_IF_ERROR(RecoverDirectory(JoinPath(model_dir, kDirectory)));
+  TRAMA_RETURN_IF_ERROR(RecoverDirectory(JoinPath(model_dir, kCheckpointDirectory)));
   TRAMA_RETURN_IF_ERROR(RecoverDirectory(JoinPath(model_dir, kBestDirectory)));
   return RemoveStaleTemporaries(model_dir);
 }

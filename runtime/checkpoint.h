@@ -36,7 +36,9 @@ bool HasCheckpoint(const std::string& model_dir);
 // NotFound where there is none; DataLoss names the file that is missing or damaged.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& model_dir);
 
-// In a model directory, that of the best parameters so far: written aside and put in place at once.
+// In a model directory, that of the checkpoint.
+inline constexpr char kCheckpointDirectory[] = "trama_checkpoint";
+// And that of the best parameters so far: written aside and put in place at once.
 inline constexpr char kBestDirectory[] = "best";
 
 // To be called once by a run that will write to `model_dir`, before it looks for a checkpoint:

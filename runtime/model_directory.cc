@@ -58,25 +58,6 @@ absl::StatusOr<std::vector<int64_t>> EndIds(const Json& json) {
   return ids;
 }
 
-// Whether a model is read from a file of that name, beside config.json and model.safetensors: its
-// tokenizer's, how text is drawn, and shards of the weights.
-bool IsModelFile(absl::string_view name) {
-  constexpr absl::string_view kNames[] = {"generation_config.json",
-                                          "tokenizer_config.json",
-                                          "tokenizer.json",
-                                          "vocab.json",
-                                          "merges.txt",
-                                          "vocab.txt",
-                                          "encoder.json",
-                                          "vocab.bpe",
-                                          "special_tokens_map.json",
-                                          "added_tokens.json",
-                                          "model.safetensors.index.json"};
-  return absl::c_linear_search(kNames, name) ||
-         (absl::StartsWith(name, "model-") && absl::StrContains(name, "-of-") &&
-          absl::EndsWith(name, ".safetensors"));
-}
-
 // Objects and lists, which a Config does not hold, are no values of the family's own keys; a list
 // of the ids that end a text is.
 absl::Status CheckKinds(const ModelEntry& entry, const Json& json, const Config& config) {
@@ -111,6 +92,23 @@ absl::Status ReadEndOfText(const std::string& directory, const Json& config, Loa
 }
 
 }  // namespace
+
+bool IsModelFile(std::string_view name) {
+  constexpr std::string_view kNames[] = {"generation_config.json",
+                                         "tokenizer_config.json",
+                                         "tokenizer.json",
+                                         "vocab.json",
+                                         "merges.txt",
+                                         "vocab.txt",
+                                         "encoder.json",
+                                         "vocab.bpe",
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "model.safetensors.index.json"};
+  return absl::c_linear_search(kNames, name) ||
+         (name.starts_with("model-") && name.find("-of-") != name.npos &&
+          name.ends_with(".safetensors"));
+}
 
 absl::StatusOr<std::vector<int32_t>> EndOfText(const LoadedModel& model) {
   TRAMA_ASSIGN_OR_RETURN(const std::vector<int64_t> generation, EndIds(model.generation_config));

@@ -62,6 +62,10 @@ absl::StatusOr<LoadedModel> LoadModelDirectory(const std::string& directory, boo
 // The model of a family for `config` over the family's defaults, without parameters.
 absl::StatusOr<LoadedModel> ModelOfConfig(const std::string& name, const Config& config);
 
+// Whether a model is read from a file of that name, beside config.json and model.safetensors: its
+// tokenizer's, how text is drawn, and shards of the weights.
+bool IsModelFile(std::string_view name);
+
 // Writes config.json, model.safetensors and the tokenizer's files into `directory`, which exists.
 absl::Status WriteModelFiles(const LoadedModel& model, const std::string& directory);
 

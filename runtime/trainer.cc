@@ -256,9 +256,6 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
   result.loss = loss_;
   result.val_loss = val_loss_;
   result.best_val_loss = std::numeric_limits<double>::quiet_NaN();
-  // An earlier run's best is not this one's.
-  if (step_ == 0 && !options_.out.empty())
-    TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(options_.out, kBestDirectory)));
   // A run may have ended between a checkpoint of the best step and that.
   if (step_ > 0 && step_ == best_step_) TRAMA_RETURN_IF_ERROR(WriteBest());
   std::optional<MetricsWriter> metrics;
@@ -297,8 +294,8 @@ absl::StatusOr<TrainResult> Trainer::Run(const std::atomic<bool>* stop) {
       TRAMA_RETURN_IF_ERROR(metrics->Write(line));
     }
     if (evaluated && best_step_ == step_ && options_.eval_every > 0) {
-      // Into a model directory, which is never without the model.
-      if (!wrote_model_ && !HasCheckpoint(options_.out)) {
+      // Into this run's model directory, which is never without the model.
+      if (!wrote_model_ && !resumed_) {
         TRAMA_RETURN_IF_ERROR(WriteCheckpoint());
         checkpointed = step_;
       }

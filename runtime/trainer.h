@@ -112,6 +112,7 @@ class Trainer {
   absl::Status WithLastState(const absl::Status& lost, int64_t step) const;
   absl::Status WriteCheckpoint();
   absl::Status WriteFirstCheckpoint(const CheckpointSource& checkpoint);
+  absl::Status WriteFreshDirectory(const CheckpointSource& checkpoint);
   absl::Status WriteCheckpointTo(const std::string& directory, const CheckpointSource& checkpoint);
   absl::Status Evaluate(TrainResult* result);
   // The metrics of the update that was just made.
@@ -139,6 +140,7 @@ class Trainer {
   int64_t tokens_ = 0;  // that updates have read, padding included; examples where there are none
   bool has_tokens_ = false;
   bool wrote_model_ = false;
+  bool resumed_ = false;  // from a checkpoint
 };
 
 }  // namespace trama

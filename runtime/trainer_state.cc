@@ -1,12 +1,14 @@
 // What a run keeps: checkpoints, the best parameters, and going on from them.
 #include <cmath>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "runtime/checkpoint.h"
 #include "runtime/formats/directory_transaction.h"
 #include "runtime/formats/file.h"
 #include "runtime/formats/safetensors.h"
+#include "runtime/formats/temporary.h"
 #include "runtime/lora.h"
 #include "runtime/trainer.h"
 
@@ -45,6 +47,28 @@ std::vector<TensorSource> SourcesOf(const Session& session, bool parameters, Hos
   }
   return sources;
 }
+// Whether more than a run's own directories are in it.
+bool HasOtherDirectories(const std::string& directory) {
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(directory);
+  return !names.ok() || absl::c_any_of(*names, [&](const std::string& name) {
+    return IsDirectory(JoinPath(directory, name)) && name != kBestDirectory &&
+           name != kCheckpointDirectory && !IsTemporaryName(name);
+  });
+}
+
+// Puts the files of `from` that `to` has not into it too, by a link where that can be: the metrics
+// that are being written, somebody's notes. Those that a model is read from only with
+// `model_files`.
+absl::Status KeepFiles(const std::string& from, const std::string& to, bool model_files) {
+  TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(from));
+  for (const std::string& name : names) {
+    const std::string file = JoinPath(from, name);
+    if (IsDirectory(file) || FileExists(JoinPath(to, name)) || IsTemporaryName(name)) continue;
+    if (model_files || !IsModelFile(name))
+      TRAMA_RETURN_IF_ERROR(PublishFile(file, JoinPath(to, name)));
+  }
+  return absl::OkStatus();
+}
 }  // namespace
 
 absl::Status Trainer::Resume() {
@@ -60,6 +84,7 @@ absl::Status Trainer::Resume() {
       trained && *trained != Json::ArrayOf(options_.trainable))
     return absl::FailedPreconditionError(
         "the run that is resumed trained other parameters (--freeze and --train_only say which)");
+  resumed_ = true;
   TRAMA_RETURN_IF_ERROR(session_->TakeState(std::move(checkpoint.parameters)));
   TRAMA_ASSIGN_OR_RETURN(const int64_t version, state.GetOr<int64_t>("version", 1));
   if (version > kVersion)
@@ -109,11 +134,13 @@ absl::Status Trainer::WriteCheckpoint() {
 
 // With the files that do not change while it trains.
 absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
-  if (!FileExists(options_.out)) {
-    TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction fresh, DirectoryTransaction::Begin(options_.out));
-    TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, fresh.path()));
-    TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(fresh.path(), checkpoint));
-    return fresh.Commit();
+  if (!FileExists(options_.out)) return WriteFreshDirectory(checkpoint);
+  if (!resumed_) {
+    // The other model is there until this one is, in one step. Where that cannot be, or the
+    // directory has others in it, it is replaced file by file.
+    if (CanReplace(options_.out) && !HasOtherDirectories(options_.out))
+      return WriteFreshDirectory(checkpoint);
+    TRAMA_RETURN_IF_ERROR(RemoveAll(JoinPath(options_.out, kBestDirectory)));
   }
   // What a full disk would stop comes first: the model that is there is whole until then.
   TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(options_.out, checkpoint));
@@ -122,6 +149,19 @@ absl::Status Trainer::WriteFirstCheckpoint(const CheckpointSource& checkpoint) {
                             ? WriteModelConfig(model_, options_.out)
                             : ReplaceModelConfig(model_, options_.out));
   return HasLora(model_) ? absl::OkStatus() : RemoveAdapter(options_.out);
+}
+
+absl::Status Trainer::WriteFreshDirectory(const CheckpointSource& checkpoint) {
+  const std::string& out = options_.out;
+  TRAMA_ASSIGN_OR_RETURN(DirectoryTransaction fresh, DirectoryTransaction::Begin(out));
+  TRAMA_RETURN_IF_ERROR(WriteModelConfig(model_, fresh.path()));
+  TRAMA_RETURN_IF_ERROR(WriteCheckpointTo(fresh.path(), checkpoint));
+  if (FileExists(out)) {
+    // Of a model that is trained where it stands, what is not understood stays.
+    TRAMA_RETURN_IF_ERROR(KeepFiles(out, fresh.path(), SameFile(options_.base_model, out)));
+    if (!HasLora(model_)) TRAMA_RETURN_IF_ERROR(RemoveAdapter(fresh.path()));
+  }
+  return fresh.Commit();
 }
 
 absl::Status Trainer::WriteCheckpointTo(const std::string& directory,

@@ -97,6 +97,13 @@ absl::Status CheckWritable(const std::string& target) {
   return DirectoryTransaction::Begin(path).status();
 }
 
+bool CanReplace(const std::string& target) {
+  const std::string path = ResolveLinks(target);
+  struct statx info;
+  return statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &info) == 0 &&
+         !(info.stx_attributes & STATX_ATTR_MOUNT_ROOT) && DirectoryTransaction::Begin(path).ok();
+}
+
 absl::Status RecoverDirectory(const std::string& path) {
   const std::string target = ResolveLinks(path);
   const std::string parent = DirectoryOf(target);

@@ -31,6 +31,10 @@ class DirectoryTransaction {
 // read-only, a name that is too long), known before there is anything to write. Makes nothing.
 absl::Status CheckWritable(const std::string& target);
 
+// Whether a transaction can put another directory in the place of `target`, which exists: it is not
+// where a file system is mounted, and its parent can be written.
+bool CanReplace(const std::string& target);
+
 // What a program does before it reads or writes `target`: puts back a directory that a crash
 // caught between two renames (only on file systems that cannot exchange two directories), and
 // removes what killed writers left beside it.

@@ -24,6 +24,10 @@ std::string TemporaryNameFor(const std::string& path) {
                   absl::StrCat(".", FileNameOf(path), kMark, absl::Hex(number, absl::kZeroPad16)));
 }
 
+bool IsTemporaryName(std::string_view name) {
+  return name.starts_with('.') && name.find(kMark) != name.npos;
+}
+
 absl::Status RemoveStaleTemporaries(const std::string& directory, const std::string& of) {
   TRAMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
   for (const std::string& name : names) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 
@@ -10,6 +11,7 @@ namespace trama {
 
 // A fresh name beside `path`: ".NAME.trama-tmp-RANDOM".
 std::string TemporaryNameFor(const std::string& path);
+bool IsTemporaryName(std::string_view name);
 // Removes from `directory` every temporary that no living process has locked; with a name, only
 // those of that file or directory.
 absl::Status RemoveStaleTemporaries(const std::string& directory, const std::string& name = "");

@@ -1,5 +1,8 @@
 // Directories that are written again: nothing of another model is left, and runs that are another
 // do not go on.
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <filesystem>
 
 #include "base/status_matchers.h"
@@ -63,6 +66,30 @@ TEST_F(OverwriteTest, PlacesThatCannotBeWrittenAreKnownBefore) {
   std::filesystem::create_symlink("there", place_ / "link");
   Succeed(With(train, {"--out=link"}));
   EXPECT_TRUE(place_.Has("there/config.json"));
+}
+
+// The disk is full once the weights are written and the tokenizer is not: the other model is whole.
+TEST_F(OverwriteTest, TheOtherModelIsThereUntilThisOneIs) {
+  MakeModel("o");
+  const auto before = place_.Contents();
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += std::to_string(i * 7919) + " ";
+  place_.Write("n.txt", text);
+  Succeed({"tokenizer", "train", "--kind=bpe", "--data=n.txt", "--vocab_size=1200", "--out=k",
+           "--quiet"});
+  signal(SIGXFSZ, SIG_IGN);  // then a write fails as on a full disk; the child inherits both
+  rlimit usual = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit small = {20'000, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Outcome outcome =
+      place_.Trama({"train", "gpt", "--data=n.txt", "--tokenizer=k", "--set=n_layer=1",
+                    "--set=n_embd=2", "--set=n_head=1", "--set=n_positions=8", "--seq_len=4",
+                    "--steps=1", "--quiet", "--out=o", "--optimizer=sgd", "--overwrite"});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("tokenizer.json (File too large)"));
+  for (const auto& [name, bytes] : before) EXPECT_TRUE(place_.Read(name) == bytes) << name;
 }
 
 // What trains in place keeps what it does not understand.

@@ -399,7 +399,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   session_options.recompute = flags.Bool("recompute");
   TRAMA_ASSIGN_OR_RETURN(TrainOptions options, OptionsOf(flags));
 
-  if (options.resume) TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options.out));
+  TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options.out));
   const bool goes_on = options.resume && HasCheckpoint(options.out);
   const bool trained = goes_on || IsDirectory(flags.positional()[0]);
   TRAMA_ASSIGN_OR_RETURN(ModelAndData loaded,
