@@ -114,12 +114,15 @@ absl::StatusOr<LlmcSizes> SizesToWrite(const LoadedModel& model) {
   TRAMA_ASSIGN_OR_RETURN(const std::string activation, config.String("activation_function", ""));
   TRAMA_ASSIGN_OR_RETURN(const double epsilon, config.Double("layer_norm_epsilon", 0));
   TRAMA_ASSIGN_OR_RETURN(const bool scaled, config.Bool("scale_attn_weights", true));
+  TRAMA_ASSIGN_OR_RETURN(const bool by_layer,
+                         config.Bool("scale_attn_by_inverse_layer_idx", false));
   std::vector<std::string> problems;
   if (activation != "gelu_new")
     problems.push_back(absl::StrCat("activation_function is '", activation, "', not gelu_new"));
   if (epsilon != 1e-5)
     problems.push_back(absl::StrCat("layer_norm_epsilon is ", epsilon, ", not 1e-05"));
   if (!scaled) problems.push_back("scale_attn_weights is false");
+  if (by_layer) problems.push_back("scale_attn_by_inverse_layer_idx is true");
   const std::vector<Part> layout = Layout(sizes);
   TensorMap::size_type found = 0;
   for (const Part& part : layout) {

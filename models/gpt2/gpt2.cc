@@ -76,10 +76,8 @@ absl::Status CheckTargets(const GPT2Config& config) {
 
 // What `transformers` has and this model has not.
 absl::Status RefuseUnsupported(const Config& config) {
-  for (const char* key : {"scale_attn_by_inverse_layer_idx", "add_cross_attention"}) {
-    TRAMA_ASSIGN_OR_RETURN(const bool value, config.Bool(key, false));
-    if (value) return absl::UnimplementedError(absl::StrCat(key, ": true is not supported"));
-  }
+  TRAMA_ASSIGN_OR_RETURN(const bool value, config.Bool("add_cross_attention", false));
+  if (value) return absl::UnimplementedError("add_cross_attention: true is not supported");
   return absl::OkStatus();
 }
 
@@ -132,6 +130,8 @@ absl::StatusOr<std::unique_ptr<Model>> Make(const Config& config, const GPT2Conf
   }
   TRAMA_ASSIGN_OR_RETURN(c.scale_attn_weights,
                          config.Bool("scale_attn_weights", c.scale_attn_weights));
+  TRAMA_ASSIGN_OR_RETURN(c.scale_attn_by_inverse_layer_idx,
+                         config.Bool("scale_attn_by_inverse_layer_idx", false));
   TRAMA_ASSIGN_OR_RETURN(c.tie_word_embeddings,
                          config.Bool("tie_word_embeddings", c.tie_word_embeddings));
   return std::make_unique<GPT2Model>(std::move(c));
@@ -156,6 +156,7 @@ ModelEntry Entry(std::string name, std::string summary, const GPT2Config& c) {
   entry.defaults.Set("embd_pdrop", c.embd_pdrop);
   entry.defaults.Set("resid_pdrop", c.resid_pdrop);
   entry.defaults.Set("scale_attn_weights", c.scale_attn_weights);
+  entry.defaults.Set("scale_attn_by_inverse_layer_idx", c.scale_attn_by_inverse_layer_idx);
   entry.defaults.Set("tie_word_embeddings", c.tie_word_embeddings);
   entry.defaults.Set("qkv_bias", c.qkv_bias);
   entry.defaults.Set("num_labels", int64_t{0});

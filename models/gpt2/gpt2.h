@@ -21,7 +21,8 @@ struct GPT2Config {
   double layer_norm_epsilon = 1e-5, initializer_range = 0.02;
   double attn_pdrop = 0.1, embd_pdrop = 0.1, resid_pdrop = 0.1;
   bool scale_attn_weights = true, tie_word_embeddings = true;
-  bool qkv_bias = true;    // of attn.c_attn; false in Raschka's from scratch
+  bool scale_attn_by_inverse_layer_idx = false;  // scores of block i by 1 / (i + 1) as well
+  bool qkv_bias = true;                          // of attn.c_attn; false in Raschka's from scratch
   int64_t num_labels = 0;  // > 0: a classifier of sequences in the place of the language model
   bool pool_last = false;  // it reads the last position, padding or not; else the last that is kept
   nn::LowRank lora;        // of attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj
@@ -42,10 +43,13 @@ struct GPT2Attention : nn::ModuleOf<GPT2Config> {  // softmax(Q K^T / sqrt(d) + 
 
   // x: [B, T, C]; keep: bool [B, 1, 1, T], false at padding, or empty -> [B, T, C] and the weights
   // [B, heads, T, T].
-  std::pair<Tensor, Tensor> operator()(Tensor x, Tensor keep) const {
+  std::pair<Tensor, Tensor> operator()(Tensor x, Tensor keep, int64_t layer) const {
     auto [q, k, v] = chunk<3>(c_attn(x), -1);
     Tensor scores = matmul(heads(q), heads(k).transpose(-2, -1));
-    if (cfg.scale_attn_weights) scores = scores / std::sqrt(1.0 * cfg.n_embd / cfg.n_head);
+    const double depth = 1.0 * cfg.n_embd / cfg.n_head;
+    const double divisor = (cfg.scale_attn_weights ? std::sqrt(depth) : 1) *
+                           (cfg.scale_attn_by_inverse_layer_idx ? 1.0 * (layer + 1) : 1);
+    if (divisor != 1) scores = scores / divisor;
     scores = scores + causal_mask(scores);
     if (keep) scores = where(keep, scores, -std::numeric_limits<double>::infinity());
     Tensor weights = softmax(scores, -1);
@@ -71,8 +75,8 @@ struct GPT2Block : nn::ModuleOf<GPT2Config> {
   GPT2Attention attn{*this, "attn", cfg};
   nn::LayerNorm ln_2{*this, "ln_2", cfg.n_embd, cfg.layer_norm_epsilon};
   GPT2MLP mlp{*this, "mlp", cfg};
-  std::pair<Tensor, Tensor> operator()(Tensor x, Tensor keep) const {
-    auto [y, weights] = attn(ln_1(x), keep);
+  std::pair<Tensor, Tensor> operator()(Tensor x, Tensor keep, int64_t layer) const {
+    auto [y, weights] = attn(ln_1(x), keep, layer);
     x = x + y;
     return {x + mlp(ln_2(x)), weights};
   }
@@ -106,7 +110,7 @@ struct GPT2 : nn::ModuleOf<GPT2Config> {
     Tensor x = drop(wte(ids) + wpe(arange(ids.size(1))));
     states.hidden.push_back(x);
     for (const GPT2Block& block : h) {
-      auto [y, weights] = block(x, keep);
+      auto [y, weights] = block(x, keep, static_cast<int64_t>(states.attentions.size()));
       x = y;
       states.hidden.push_back(x);
       states.attentions.push_back(weights);
