@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const std::string& spec
                                                          absl::Span<const std::string> texts);
 
 // A tokenizer's own file registers how its class is read from a model directory:
-// TRAMA_TOKENIZER("GPT2Tokenizer", LoadGpt2Tokenizer);
+// TRAMA_TOKENIZER("GPT2Tokenizer", Gpt2Tokenizer::LoadFrom);
 using TokenizerLoader =
     std::function<absl::StatusOr<std::unique_ptr<Tokenizer>>(const std::string& directory)>;
 bool RegisterTokenizer(const std::string& class_name, TokenizerLoader load);

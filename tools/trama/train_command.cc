@@ -25,6 +25,7 @@
 #include "tools/trama/config_file.h"
 #include "tools/trama/data_flags.h"
 #include "tools/trama/head_flags.h"
+#include "tools/trama/train_options.h"
 
 namespace trama::cli {
 namespace {
@@ -33,45 +34,6 @@ std::atomic<bool> interrupted{false};
 extern "C" void Interrupt(int) {
   // A second Ctrl-C ends the process at once.
   if (interrupted.exchange(true)) _exit(kInterrupted);
-}
-
-absl::StatusOr<OptimizerConfig> OptimizerOf(const Flags& flags) {
-  OptimizerConfig config;
-  const std::string& name = flags.String("optimizer");
-  if (name == "sgd")
-    config.kind = OptimizerKind::kSgd;
-  else if (name == "momentum")
-    config.kind = OptimizerKind::kMomentum;
-  else if (name == "adam")
-    config.kind = OptimizerKind::kAdam;
-  else if (name == "adamw")
-    config.kind = OptimizerKind::kAdamW;
-  else
-    return UsageError(absl::StrCat("--optimizer: '", name,
-                                   "' is none of sgd, momentum, adam, adamw",
-                                   DidYouMean(name, {"sgd", "momentum", "adam", "adamw"})));
-  config.beta1 = flags.Double("beta1");
-  config.beta2 = flags.Double("beta2");
-  config.eps = flags.Double("eps");
-  config.momentum = flags.Double("momentum");
-  config.weight_decay = flags.Double("weight_decay");
-  config.clip_norm = flags.Double("clip_norm");
-  if (config.beta1 < 0 || config.beta1 >= 1) return UsageError("--beta1: not in [0, 1)");
-  if (config.beta2 < 0 || config.beta2 >= 1) return UsageError("--beta2: not in [0, 1)");
-  if (config.momentum >= 1) return UsageError("--momentum: not in [0, 1)");
-  return config;
-}
-
-absl::StatusOr<Schedule> ScheduleOf(const Flags& flags) {
-  Schedule schedule;
-  absl::StatusOr<ScheduleKind> kind = ScheduleKindFromName(flags.String("schedule"));
-  if (!kind.ok()) return UsageError(absl::StrCat("--schedule: ", kind.status().message()));
-  schedule.kind = *kind;
-  schedule.lr = flags.Double("lr");
-  schedule.min_lr = flags.Double("min_lr");
-  schedule.warmup_steps = flags.Int("warmup_steps");
-  if (schedule.lr <= 0) return UsageError("--lr: a learning rate is positive");
-  return schedule;
 }
 
 // Whether the regular expression that `flag` gives matches the whole of `path`.
@@ -252,24 +214,6 @@ absl::Status CheckSameModel(const Flags& flags, const LoadedModel& model) {
   return absl::OkStatus();
 }
 
-// Flags that would change nothing.
-absl::Status CheckEffects(const Flags& flags) {
-  for (const char* flag : {"lora_alpha", "lora_targets"})
-    if (flags.Given(flag) && flags.Int("lora_rank") == 0)
-      return UsageError(absl::StrCat("--", flag, ": needs --lora_rank"));
-  const bool evaluates = flags.Int("eval_every") > 0;
-  const bool validates = !flags.String("val_data").empty() || flags.Double("val_fraction") > 0 ||
-                         !flags.String("splits").empty();
-  const auto needs_data = [](const char* flag) {
-    return UsageError(absl::StrCat("--", flag, ": needs --val_data, --val_fraction or --splits"));
-  };
-  if (flags.Int("early_stopping") > 0 && !validates) return needs_data("early_stopping");
-  if (flags.Int("early_stopping") > 0 && !evaluates)
-    return UsageError("--early_stopping: needs --eval_every, which says when to evaluate");
-  if (evaluates && !validates && !flags.Given("sample_prompt")) return needs_data("eval_every");
-  return absl::OkStatus();
-}
-
 // --sample_prompt's greedy continuation as one line.
 absl::StatusOr<SampleFunction> SampleOf(const Flags& flags, const LoadedModel& model,
                                         const SessionOptions& session_options) {
@@ -308,34 +252,6 @@ class InterruptHandler {
  private:
   struct sigaction before_ = {};
 };
-
-absl::StatusOr<TrainOptions> OptionsOf(const Flags& flags) {
-  TrainOptions options;
-  TRAMA_ASSIGN_OR_RETURN(options.optimizer, OptimizerOf(flags));
-  TRAMA_ASSIGN_OR_RETURN(options.schedule, ScheduleOf(flags));
-  options.steps = flags.Int("steps");
-  options.epochs = flags.Int("epochs");
-  const bool untrained = flags.Given("steps") && options.steps == 0 && options.epochs == 0;
-  if (!untrained && (options.steps == 0) == (options.epochs == 0))
-    return UsageError("one of --steps and --epochs says how long to train");
-  options.batch.batch_size = flags.Int("batch_size");
-  options.batch.grad_accumulation = flags.Int("grad_accumulation");
-  options.batch.shuffle = flags.Bool("shuffle");
-  options.seed = options.batch.seed = static_cast<uint64_t>(flags.Int("seed"));
-  options.label_smoothing = flags.Double("label_smoothing");
-  if (options.label_smoothing < 0 || options.label_smoothing > 1)
-    return UsageError("--label_smoothing: not in [0, 1]");
-  options.eval_every = flags.Int("eval_every");
-  options.early_stopping = flags.Int("early_stopping");
-  options.checkpoint_every = flags.Int("checkpoint_every");
-  TRAMA_RETURN_IF_ERROR(CheckEffects(flags));
-  options.out = flags.String("out");
-  if (IsDirectory(flags.positional()[0])) options.base_model = flags.positional()[0];
-  options.resume = flags.Bool("resume");
-  options.metrics = flags.String("metrics");
-  options.quiet = flags.Bool("quiet");
-  return options;
-}
 
 struct ModelAndData {
   LoadedModel model;
@@ -397,7 +313,7 @@ absl::StatusOr<int> Run(const Flags& given) {
   TRAMA_RETURN_IF_ERROR(CheckOut(flags));
   TRAMA_ASSIGN_OR_RETURN(SessionOptions session_options, SessionOptionsOf(flags));
   session_options.recompute = flags.Bool("recompute");
-  TRAMA_ASSIGN_OR_RETURN(TrainOptions options, OptionsOf(flags));
+  TRAMA_ASSIGN_OR_RETURN(TrainOptions options, TrainOptionsOf(flags));
 
   TRAMA_RETURN_IF_ERROR(RecoverModelDirectory(options.out));
   const bool goes_on = options.resume && HasCheckpoint(options.out);
