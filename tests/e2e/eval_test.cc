@@ -112,8 +112,8 @@ TEST(Eval, AnswersInstructionsAndHasThemJudged) {
 
   const Outcome nobody =
       place.Trama({"eval", "m", "--data=records.jsonl", "--judge=ftp://x", "--max_tokens=2"});
-  EXPECT_EQ(nobody.status, 1);
-  EXPECT_THAT(nobody.err, HasSubstr("error: not a URL"));
+  EXPECT_EQ(nobody.status, 2);
+  EXPECT_THAT(nobody.err, HasSubstr("error: --judge: "));
   place.Write("text.txt", "no instructions");
   const Outcome text = place.Trama({"eval", "m", "--data=text.txt", "--respond"});
   EXPECT_EQ(text.status, 1);

@@ -78,6 +78,7 @@ TEST_F(BadInputTable, WrongUsage) {
        "did you mean trama-fuse-attention?",
        2},
       {"no ids", {}, {"generate", "m", "--prompt_ids=1,,2"}, "'' is not an integer", 2},
+      {"no address", {}, {"eval", "m", "--data=t.txt", "--judge=localhost:1"}, "is no address", 2},
       {"no folder",
        {},
        {"generate", "m", "--prompt=x", "--probabilities=none/p"},

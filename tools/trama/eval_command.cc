@@ -135,6 +135,9 @@ absl::Status EvaluateResponses(const Flags& flags, LoadedModel& model, const Loa
 }
 
 absl::StatusOr<int> Run(const Flags& flags) {
+  if (const std::string& judge = flags.String("judge");
+      flags.Given("judge") && !judge.starts_with("http://") && !judge.starts_with("https://"))
+    return UsageError(absl::StrCat("--judge: '", judge, "' is no address of http:// or https://"));
   TRAMA_ASSIGN_OR_RETURN(SessionOptions options, SessionOptionsOf(flags));
   TRAMA_ASSIGN_OR_RETURN(LoadedModel model, LoadModelDirectory(flags.positional()[0]));
   TRAMA_ASSIGN_OR_RETURN(LoadedData data,
