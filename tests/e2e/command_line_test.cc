@@ -74,6 +74,15 @@ TEST_F(CommandLineTest, HelpThatIsNotPrintedIsNoSuccess) {
   EXPECT_EQ(place_.Read("err"), "error: standard output: cannot be written\n");
 }
 
+TEST_F(CommandLineTest, HelpOfACommand) {
+  const Outcome help = place_.Trama({"help", "tokenizer", "train"});
+  EXPECT_EQ(help.status, 0) << help.err;
+  EXPECT_THAT(help.out, HasSubstr("trama tokenizer train"));
+  EXPECT_EQ(help.out, place_.Trama({"tokenizer", "train", "--help"}).out);
+  EXPECT_NE(help.out, place_.Trama({"help"}).out);
+  Expect({"help", "trian"}, 2, "did you mean train?");
+}
+
 TEST_F(CommandLineTest, NumbersBeyondTheirRange) {
   Expect({"explain", "mlp", "--device=4294967296"}, 2, "--device: 4294967296 is not at most");
   Expect({"explain", "mlp", "--threads=4294967297"}, 2,

@@ -111,6 +111,11 @@ std::vector<FlagSpec> WithRuntimeFlags(std::vector<FlagSpec> flags) {
 
 int Main(absl::Span<const std::string> arguments) {
   if (arguments.empty()) return Fail(UsageError("no command; trama --help lists them"));
+  if (arguments[0] == "help" && arguments.size() > 1) {  // help COMMAND
+    std::vector<std::string> command(arguments.begin() + 1, arguments.end());
+    command.push_back("--help");
+    return Main(command);
+  }
   if (arguments[0] == "--help" || arguments[0] == "help") {
     PrintHelp();
     return Printed(0);
