@@ -18,7 +18,7 @@ pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)
-pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo cairo-svg)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
 
 add_library(trama_mlir INTERFACE)
 target_include_directories(trama_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})

@@ -48,6 +48,17 @@ TEST(Plot, DrawsBothFormats) {
   }
 }
 
+// A file may be called anything, and a title has it.
+TEST(Plot, TitlesAreText) {
+  const Workplace place;
+  const std::string name = "a <b> & \"c\"\n\xFF.jsonl";
+  place.Write(name, Metrics(3, false));
+  const Outcome outcome = place.Trama({"plot", name, "--out=t.svg", "--out=t.png"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(Has(place.Read("t.svg"), ">a &lt;b&gt; &amp; \"c\" \xEF\xBF\xBD.jsonl</text>"));
+  EXPECT_TRUE(place.Has("t.png"));
+}
+
 TEST(Plot, DrawsWhatThereIs) {
   const Workplace place;
   place.Write("one.jsonl", Metrics(1, false));  // a single point, no validation

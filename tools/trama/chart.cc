@@ -1,34 +1,39 @@
 #include "tools/trama/chart.h"
 
-#include <cairo-svg.h>
-#include <cairo.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "runtime/formats/utf8.h"
+#include "tools/trama/chart_canvas.h"
 
 namespace trama::cli {
 namespace {
 
 constexpr double kWidth = 900, kHeight = 560;
 constexpr double kLeft = 78, kRight = 24, kTop = 78, kBottom = 58;  // around the plot
-constexpr double kPixels = 2;                                       // of a PNG, a point
 constexpr double kTextSize = 13, kTitleSize = 16;
 
-cairo_status_t Append(void* text, const unsigned char* bytes, unsigned int count) {
-  static_cast<std::string*>(text)->append(reinterpret_cast<const char*>(bytes), count);
-  return CAIRO_STATUS_SUCCESS;
-}
+constexpr Color kTextColor = {0.15, 0.15, 0.15};
 
-enum class Align { kLeft, kMiddle, kRight };
+Color Grey(double lightness) { return {lightness, lightness, lightness}; }
+
+// UTF-8 without control characters, whatever a file is called.
+std::string Printable(const std::string& text) {
+  Utf8Stream stream;
+  std::string printable = stream.Push(text);
+  printable += stream.Flush();
+  for (char& c : printable)
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  return printable;
+}
 
 class Painter {
  public:
-  Painter(cairo_t* cr, const Chart& chart) : cr_(cr), chart_(chart) {
+  Painter(ChartCanvas& canvas, const Chart& chart) : canvas_(canvas), chart_(chart) {
     double low_x = std::numeric_limits<double>::infinity(), high_x = -low_x;
     double low_y = low_x, high_y = high_x;
     for (const ChartLine& line : chart.lines)
@@ -45,15 +50,9 @@ class Painter {
   }
 
   void Paint() {
-    cairo_set_source_rgb(cr_, 1, 1, 1);
-    cairo_paint(cr_);
-    Text(chart_.title, kWidth / 2, 24, Align::kMiddle, kTitleSize);
+    Text(Printable(chart_.title), kWidth / 2, 24, Align::kMiddle, kTitleSize);
     Scales();
-    cairo_save(cr_);
-    cairo_rectangle(cr_, kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom);
-    cairo_clip(cr_);
     for (const ChartLine& line : chart_.lines) Draw(line);
-    cairo_restore(cr_);
     Legend();
   }
 
@@ -65,86 +64,58 @@ class Painter {
     return kHeight - kBottom - (y - y_.first) / (y_.second - y_.first) * (kHeight - kTop - kBottom);
   }
 
-  void Text(const std::string& text, double x, double y, Align align, double size = kTextSize) {
-    // Not the "@cairo:" outlines that cairo brings along: it breaks their strokes into pieces in an
-    // order that depends on addresses, and the same chart would be other bytes in each process.
-    cairo_select_font_face(cr_, "sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_source_rgb(cr_, 0.15, 0.15, 0.15);
-    cairo_set_font_size(cr_, size);
-    cairo_text_extents_t extents;
-    cairo_text_extents(cr_, text.c_str(), &extents);
-    const double shift = align == Align::kLeft     ? 0
-                         : align == Align::kMiddle ? extents.x_advance / 2
-                                                   : extents.x_advance;
-    cairo_move_to(cr_, x - shift, y);
-    cairo_show_text(cr_, text.c_str());
+  void Text(const std::string& text, double x, double y, Align align, double size = kTextSize,
+            bool upwards = false) {
+    canvas_.Text(text, x, y, align, size, kTextColor, upwards);
   }
 
-  void Line(double x1, double y1, double x2, double y2, double grey) {
-    cairo_set_source_rgb(cr_, grey, grey, grey);
-    cairo_set_line_width(cr_, 1);
-    cairo_move_to(cr_, x1, y1);
-    cairo_line_to(cr_, x2, y2);
-    cairo_stroke(cr_);
+  void Line(double x1, double y1, double x2, double y2, Color color, double width = 1) {
+    canvas_.Line({{x1, y1}, {x2, y2}}, color, width);
   }
 
   void Scales() {
     const double bottom = kHeight - kBottom, right = kWidth - kRight;
     for (const double y : Ticks(y_.first, y_.second)) {
-      Line(kLeft, Y(y), right, Y(y), 0.88);
+      Line(kLeft, Y(y), right, Y(y), Grey(0.88));
       Text(TickText(y), kLeft - 8, Y(y) + 4, Align::kRight);
     }
     for (const double x : Ticks(x_.first, x_.second)) {
-      Line(X(x), kTop, X(x), bottom, 0.88);
+      Line(X(x), kTop, X(x), bottom, Grey(0.88));
       Text(TickText(x), X(x), bottom + 18, Align::kMiddle);
     }
     if (chart_.top_per_x > 0) {
       for (const double top : Ticks(x_.first * chart_.top_per_x, x_.second * chart_.top_per_x)) {
         const double x = X(top / chart_.top_per_x);
-        Line(x, kTop - 5, x, kTop, 0.4);
+        Line(x, kTop - 5, x, kTop, Grey(0.4));
         Text(TickText(top), x, kTop - 9, Align::kMiddle);
       }
       Text(chart_.top_label, (kLeft + right) / 2, kTop - 28, Align::kMiddle);
     }
-    cairo_rectangle(cr_, kLeft, kTop, right - kLeft, bottom - kTop);
-    cairo_set_source_rgb(cr_, 0.4, 0.4, 0.4);
-    cairo_stroke(cr_);
+    canvas_.Line({{kLeft, kTop}, {right, kTop}, {right, bottom}, {kLeft, bottom}, {kLeft, kTop}},
+                 Grey(0.4), 1);
     Text(chart_.x_label, (kLeft + right) / 2, kHeight - 16, Align::kMiddle);
-    cairo_save(cr_);
-    cairo_translate(cr_, 20, (kTop + bottom) / 2);
-    cairo_rotate(cr_, -M_PI / 2);
-    Text(chart_.y_label, 0, 0, Align::kMiddle);
-    cairo_restore(cr_);
+    Text(chart_.y_label, 20, (kTop + bottom) / 2, Align::kMiddle, kTextSize, /*upwards=*/true);
   }
 
   void Draw(const ChartLine& line) {
-    cairo_set_source_rgb(cr_, line.red, line.green, line.blue);
-    cairo_set_line_width(cr_, line.width);
-    cairo_set_line_join(cr_, CAIRO_LINE_JOIN_ROUND);
-    for (const auto& [x, y] : line.points) cairo_line_to(cr_, X(x), Y(y));
-    cairo_stroke(cr_);
-    if (!line.dots && line.points.size() > 1) return;
-    for (const auto& [x, y] : line.points) {
-      cairo_arc(cr_, X(x), Y(y), 2.5, 0, 2 * M_PI);
-      cairo_fill(cr_);
-    }
+    std::vector<std::pair<double, double>> points;
+    for (const auto& [x, y] : line.points) points.emplace_back(X(x), Y(y));
+    canvas_.Line(points, line.color, line.width);
+    if (!line.dots && points.size() > 1) return;
+    for (const auto& [x, y] : points) canvas_.Dot(x, y, 2.5, line.color);
   }
 
   void Legend() {
     double y = kTop + 20;
     for (const ChartLine& line : chart_.lines) {
       if (line.label.empty()) continue;
-      cairo_set_source_rgb(cr_, line.red, line.green, line.blue);
-      cairo_set_line_width(cr_, 3);
-      cairo_move_to(cr_, kWidth - kRight - 180, y - 4);
-      cairo_line_to(cr_, kWidth - kRight - 152, y - 4);
-      cairo_stroke(cr_);
+      Line(kWidth - kRight - 180, y - 4, kWidth - kRight - 152, y - 4, line.color, 3);
       Text(line.label, kWidth - kRight - 144, y, Align::kLeft);
       y += 19;
     }
   }
 
-  cairo_t* cr_;
+  ChartCanvas& canvas_;
   const Chart& chart_;
   std::pair<double, double> x_, y_;  // what the plot shows
 };
@@ -175,25 +146,10 @@ std::string TickText(double value) {
 }
 
 absl::StatusOr<std::string> RenderChart(const Chart& chart, ChartFormat format) {
-  std::string bytes;
-  const bool svg = format == ChartFormat::kSvg;
-  cairo_surface_t* const surface =
-      svg ? cairo_svg_surface_create_for_stream(Append, &bytes, kWidth, kHeight)
-          : cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(kWidth * kPixels),
-                                       static_cast<int>(kHeight * kPixels));
-  const std::unique_ptr<cairo_surface_t, void (*)(cairo_surface_t*)> surface_owner(
-      surface, cairo_surface_destroy);
-  const std::unique_ptr<cairo_t, void (*)(cairo_t*)> cr(cairo_create(surface), cairo_destroy);
-  if (!svg) cairo_scale(cr.get(), kPixels, kPixels);
-  Painter(cr.get(), chart).Paint();
-  cairo_status_t status = cairo_status(cr.get());
-  if (status == CAIRO_STATUS_SUCCESS && !svg)
-    status = cairo_surface_write_to_png_stream(surface, Append, &bytes);
-  cairo_surface_finish(surface);
-  if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
-  if (status != CAIRO_STATUS_SUCCESS)
-    return absl::InternalError(absl::StrCat("cairo: ", cairo_status_to_string(status)));
-  return bytes;
+  const std::unique_ptr<ChartCanvas> canvas =
+      format == ChartFormat::kSvg ? MakeSvgCanvas(kWidth, kHeight) : MakePngCanvas(kWidth, kHeight);
+  Painter(*canvas, chart).Paint();
+  return canvas->Finish();
 }
 
 }  // namespace trama::cli

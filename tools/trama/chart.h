@@ -1,4 +1,4 @@
-// Line charts as SVG and PNG, by cairo.
+// Line charts as SVG and PNG.
 #pragma once
 
 #include <string>
@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tools/trama/chart_canvas.h"
 
 namespace trama::cli {
 
 struct ChartLine {
   std::string label;                              // in the legend; "" leaves it out
   std::vector<std::pair<double, double>> points;  // x ascending
-  double red = 0, green = 0, blue = 0;            // 0 .. 1
-  double width = 1.5;                             // of the line
-  bool dots = false;                              // marks each point
+  Color color;
+  double width = 1.5;  // of the line
+  bool dots = false;   // marks each point
 };
 
 struct Chart {
@@ -27,8 +28,7 @@ struct Chart {
 
 enum class ChartFormat { kSvg, kPng };
 
-// The bytes of the image, 900 x 560 points, a PNG with two pixels a point. Text is in the machine's
-// sans-serif font; on one machine the same chart gives the same bytes.
+// The bytes of the image, 900 x 560 points: the same for the same chart.
 absl::StatusOr<std::string> RenderChart(const Chart& chart, ChartFormat format);
 
 // Values for a scale's marks: 4 to 11 multiples of 1, 2 or 5 times a power of ten in

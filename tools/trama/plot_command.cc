@@ -81,20 +81,21 @@ Points Thinned(const Points& points, size_t count) {
 
 Chart ChartOf(const Curves& curves, std::string title) {
   constexpr size_t kPoints = 1600, kMeans = 60;
+  constexpr Color kLightBlue = {0.65, 0.78, 0.93}, kBlue = {0.12, 0.39, 0.72},
+                  kOrange = {0.85, 0.35, 0.1};
   Chart chart;
   chart.title = std::move(title);
   chart.x_label = "step";
   chart.y_label = "loss (nats)";
   const bool noisy = curves.loss.size() > 2 * kMeans;
   if (!curves.loss.empty())
-    chart.lines.push_back(
-        {noisy ? "" : "training", Thinned(curves.loss, kPoints), 0.65, 0.78, 0.93, 1});
+    chart.lines.push_back({noisy ? "" : "training", Thinned(curves.loss, kPoints), kLightBlue, 1});
   if (noisy)
-    chart.lines.push_back({"training (mean)", Thinned(curves.loss, kMeans), 0.12, 0.39, 0.72, 2});
+    chart.lines.push_back({"training (mean)", Thinned(curves.loss, kMeans), kBlue, 2});
   else if (!chart.lines.empty())
-    chart.lines[0].red = 0.12, chart.lines[0].green = 0.39, chart.lines[0].blue = 0.72;
+    chart.lines[0].color = kBlue;
   if (!curves.val_loss.empty())
-    chart.lines.push_back({"validation", Thinned(curves.val_loss, kPoints), 0.85, 0.35, 0.1, 2,
+    chart.lines.push_back({"validation", Thinned(curves.val_loss, kPoints), kOrange, 2,
                            curves.val_loss.size() <= kMeans});
   // Every update has about as many tokens.
   if (curves.last_tokens > 0) {
