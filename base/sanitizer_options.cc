@@ -4,11 +4,12 @@
 // they are gone, and a leak at exit names who made it.
 extern "C" int dlclose(void*) { return 0; }
 
-// Validation layers and drivers keep memory of their own. Vulkan objects of ours that are not
-// destroyed are the validation layer's to report, and tests fail on its messages.
+// Validation layers, drivers and fontconfig keep memory of their own. Vulkan objects of ours that
+// are not destroyed are the validation layer's to report, and tests fail on its messages.
 extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libVkLayer_\nleak:libvulkan_\n";
+  return "leak:libVkLayer_\nleak:libvulkan_\nleak:libfontconfig\n";
 }
 
-// Debian's LLVM is not instrumented: what it orders by guards and atomics of its own looks unordered.
+// Debian's LLVM is not instrumented: what it orders by guards and atomics of its own looks
+// unordered.
 extern "C" const char* __tsan_default_suppressions() { return "race:libLLVM\n"; }
