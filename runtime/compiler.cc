@@ -39,13 +39,17 @@ Program ProgramOf(const Model& model, ProgramKind kind, int64_t batch, int64_t l
   return program;
 }
 
+std::vector<std::string> ProgramKindNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, kind] : kKinds) names.push_back(name);
+  return names;
+}
+
 absl::StatusOr<ProgramKind> ProgramKindFromName(const std::string& name) {
   for (const auto& [known, kind] : kKinds)
     if (name == known) return kind;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", name, "' is no program; there are ",
-      absl::StrJoin(kKinds, ", ",
-                    [](std::string* out, const auto& entry) { out->append(entry.first); })));
+  return absl::InvalidArgumentError(absl::StrCat("'", name, "' is no program; there are ",
+                                                 absl::StrJoin(ProgramKindNames(), ", ")));
 }
 
 }  // namespace trama

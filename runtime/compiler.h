@@ -19,8 +19,9 @@ absl::StatusOr<plan::Plan> CompileModel(const Model& model, absl::Span<const Pro
 // A program of `model` for `batch` examples of length `length` with the inputs that its kind needs:
 // for looking at a model, and for measuring it.
 Program ProgramOf(const Model& model, ProgramKind kind, int64_t batch, int64_t length);
-// "forward", "loss", "gradients", "train_step", "accumulate", "apply", "decode". InvalidArgument
-// lists them.
+// "forward", "loss", "gradients", "train_step", "accumulate", "apply", "decode".
+std::vector<std::string> ProgramKindNames();
+// InvalidArgument lists them.
 absl::StatusOr<ProgramKind> ProgramKindFromName(const std::string& name);
 
 }  // namespace trama

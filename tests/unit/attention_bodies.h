@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "backends/codegen/kernel_source.h"
 #include "backends/reference/interpreter.h"
 #include "base/host_tensor.h"
+#include "base/status_macros.h"
 #include "base/status_matchers.h"
 #include "ir/dialect.h"
 #include "tests/unit/kernel_test_util.h"
@@ -229,20 +231,12 @@ class AttentionBodies : public Fixture {
             Attention{.B = 2, .H = 3, .T = 1, .S = 1, .D = 13, .E = 8},
             Attention{.B = 1, .H = 1, .T = 4, .S = 3, .D = 33, .E = 8}}) {
         SCOPED_TRACE(absl::StrCat(magnitude, " ", attention.Backward()));
-        mlir::MLIRContext context;
-        LoadDialects(context);
-        auto module = codegen::ParseBody(context, attention.Backward());
-        ASSERT_OK(module);
-        std::vector<HostTensor> inputs =
-            AnchorInputs(*(*module)->getOps<mlir::func::FuncOp>().begin(), 100);
-        for (int64_t i = 0; i < inputs[0].num_elements(); ++i) inputs[0].set(i, 1);
-        for (int i : {3, 4})
-          for (int64_t j = 0; j < inputs[i].num_elements(); ++j)
-            inputs[i].set(j, magnitude * inputs[i].at(j));
-        auto forward = this->Results(attention.Forward(), {inputs.begin() + 3, inputs.end()});
-        ASSERT_OK(forward);
-        std::copy(forward->begin(), forward->end(), inputs.begin() + 1);
-        auto got = this->Results(attention.Backward(), inputs);
+        auto got = GradientsOf(attention, [&](std::vector<HostTensor>& inputs) {
+          for (int64_t i = 0; i < inputs[0].num_elements(); ++i) inputs[0].set(i, 1);
+          for (int i : {3, 4})
+            for (int64_t j = 0; j < inputs[i].num_elements(); ++j)
+              inputs[i].set(j, magnitude * inputs[i].at(j));
+        });
         ASSERT_OK(got);
         for (const HostTensor& gradient : *got)
           for (int64_t i = 0; i < gradient.num_elements(); ++i)
@@ -263,21 +257,28 @@ class AttentionBodies : public Fixture {
           Attention{.B = 1, .H = 2, .T = 20, .S = 1, .D = 8, .E = 64},
           Attention{.B = 1, .H = 1, .T = 5, .S = 1, .D = 4, .E = 300}}) {
       SCOPED_TRACE(attention.Backward());
-      mlir::MLIRContext context;
-      LoadDialects(context);
-      auto module = codegen::ParseBody(context, attention.Backward());
-      ASSERT_OK(module);
-      std::vector<HostTensor> inputs =
-          AnchorInputs(*(*module)->getOps<mlir::func::FuncOp>().begin(), 100);
-      auto forward = this->Results(attention.Forward(), {inputs.begin() + 3, inputs.end()});
-      ASSERT_OK(forward);
-      std::copy(forward->begin(), forward->end(), inputs.begin() + 1);
-      auto got = this->Results(attention.Backward(), inputs);
+      auto got = GradientsOf(attention, [](std::vector<HostTensor>&) {});
       ASSERT_OK(got);
       for (int output : {0, 1})
         for (int64_t i = 0; i < (*got)[output].num_elements(); ++i)
           ASSERT_EQ((*got)[output].at(i), 0) << output << ", " << i;
     }
+  }
+
+  // The gradients at random inputs (grad, y, lse, q, k, v, ...) as `change` leaves them, y and lse
+  // from the same kernels' forward.
+  absl::StatusOr<std::vector<HostTensor>> GradientsOf(
+      const Attention& attention, absl::FunctionRef<void(std::vector<HostTensor>&)> change) {
+    mlir::MLIRContext context;
+    LoadDialects(context);
+    TRAMA_ASSIGN_OR_RETURN(auto module, codegen::ParseBody(context, attention.Backward()));
+    std::vector<HostTensor> inputs =
+        AnchorInputs(*module->template getOps<mlir::func::FuncOp>().begin(), 100);
+    change(inputs);
+    TRAMA_ASSIGN_OR_RETURN(const std::vector<HostTensor> forward,
+                           this->Results(attention.Forward(), {inputs.begin() + 3, inputs.end()}));
+    std::copy(forward.begin(), forward.end(), inputs.begin() + 1);
+    return this->Results(attention.Backward(), inputs);
   }
 
   void CheckForward(const Attention& attention) {

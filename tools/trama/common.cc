@@ -83,8 +83,7 @@ absl::StatusOr<const ModelEntry*> EntryOf(const std::string& name) {
   const std::string what(entry.status().message());
   if (absl::StrContains(what, "; did you mean")) return UsageError(what);
   // A directory that is not there, or is none.
-  return UsageError(absl::StrCat(what, FileExists(name) ? ", and no directory" : "",
-                                 FileExists(name) ? "" : DidYouMeanFile(name)));
+  return UsageError(what + (FileExists(name) ? ", and no directory" : DidYouMeanFile(name)));
 }
 
 absl::StatusOr<LoadedModel> NewModelOf(const std::string& name, const Config& config,
@@ -129,8 +128,8 @@ absl::StatusOr<Program> ProgramNamed(const LoadedModel& model, const std::string
   if (name != "prefill" && name != "decode") {
     absl::StatusOr<ProgramKind> known = ProgramKindFromName(name);
     if (!known.ok()) {
-      const std::vector<std::string> names{"forward",    "loss",  "gradients", "train_step",
-                                           "accumulate", "apply", "prefill",   "decode"};
+      std::vector<std::string> names = ProgramKindNames();
+      names.push_back("prefill");
       return UsageError(absl::StrCat("--program: '", name, "' is none of ",
                                      absl::StrJoin(names, ", "), DidYouMean(name, names)));
     }

@@ -29,10 +29,10 @@ absl::StatusOr<LoadedModel> ModelOf(const Flags& flags);
 // Wrong usage where --set differs from the config that `model` of `directory` has.
 absl::Status CheckSet(const Flags& flags, const LoadedModel& model, const std::string& directory);
 
-// The program of that name, as `forward` or `train_step`; `prefill` takes one prompt of `length`
-// tokens, `decode` a token in each of `batch` rows. Wrong usage: a name that the model has not.
 // The names that --program gives between commas, at least one.
 absl::StatusOr<std::vector<std::string>> ProgramNames(const Flags& flags);
+// The program of that name, as `forward` or `train_step`; `prefill` takes one prompt of `length`
+// tokens, `decode` a token in each of `batch` rows. Wrong usage: a name that the model has not.
 absl::StatusOr<Program> ProgramNamed(const LoadedModel& model, const std::string& name,
                                      int64_t batch, int64_t length);
 

@@ -1,3 +1,4 @@
+// PNG by cairo.
 #include <cairo.h>
 
 #include <algorithm>
